@@ -1,0 +1,1 @@
+//! event: see docs/architecture.md.

@@ -1,0 +1,5 @@
+//! The protocol client.
+
+mod model;
+
+pub use model::*;

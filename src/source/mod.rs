@@ -1,0 +1,1 @@
+//! Names in the manifest to bytes and rows on disk.

@@ -1,0 +1,1 @@
+//! What the tests share: a world, an outcome, redactions.
