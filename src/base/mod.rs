@@ -3,6 +3,7 @@
 
 pub mod cancel;
 pub mod digest;
+pub mod fingerprint;
 pub mod kinds;
 pub mod names;
 pub mod part;
@@ -11,6 +12,7 @@ pub mod size;
 
 pub use cancel::CancelToken;
 pub use digest::{Md5Digest, Sha256Digest};
+pub use fingerprint::Fingerprint;
 pub use kinds::{MergeStrategy, UploadOptions, UploadType, VariableType};
 pub use names::{DatasetRef, FileName, ManifestName, TableRef, Version};
 pub use part::{PartHasher, PartIdentity, PartName, SourceKey};
