@@ -101,7 +101,7 @@ pub struct TransferArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
-    /// The API's address, or `sandbox` for the built-in emulator [default: `$REDIVIS_API_ENDPOINT`, else <https://redivis.com/api/v1>]
+    /// The API's address, or `sandbox` for the built-in emulator [default: `redivis.com`'s]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// How large files are sent

@@ -113,9 +113,6 @@ pub struct PlanArgs {
     /// Which manifest.
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Which jobs.
-    #[command(flatten)]
-    pub select: SelectArgs,
     /// Save the plan, for `run --plan`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -128,6 +125,9 @@ pub struct PlanArgs {
     /// List unchanged items too
     #[arg(long)]
     pub all: bool,
+    /// Which jobs.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -148,9 +148,6 @@ pub struct RunArgs {
     /// Which manifest.
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Which jobs.
-    #[command(flatten)]
-    pub select: SelectArgs,
     /// Only show what would change, as `plan` does
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -166,6 +163,9 @@ pub struct RunArgs {
     /// Exit with 99 instead of 0 when there was nothing to do
     #[arg(long, value_name = "99", value_parser = clap::value_parser!(u8).range(99..=99))]
     pub no_change_exit_code: Option<u8>,
+    /// Which jobs.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
