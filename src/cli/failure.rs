@@ -44,6 +44,21 @@ impl Failure {
         Self::new(exit, code, error.to_string()).because(error.source())
     }
 
+    /// The command line, or what it means with the environment, is wrong.
+    pub fn usage(message: &str) -> Self {
+        Self::new(ExitCode::Usage, "cli/usage", message)
+    }
+
+    /// An input is missing or unreadable.
+    pub fn input(message: &str, error: &dyn Error) -> Self {
+        Self::new(ExitCode::Input, "input/read", message).because(Some(error))
+    }
+
+    /// Local input or output failed.
+    pub fn local_io(message: &str, error: &dyn Error) -> Self {
+        Self::new(ExitCode::LocalIo, "local/io", message).because(Some(error))
+    }
+
     /// Adds a cause and the chain below it.
     #[must_use]
     pub fn because(mut self, mut cause: Option<&dyn Error>) -> Self {
@@ -184,12 +199,6 @@ impl From<TokenError> for Failure {
             );
         }
         failure
-    }
-}
-
-impl From<super::output::OutputError> for Failure {
-    fn from(error: super::output::OutputError) -> Self {
-        Self::of(ExitCode::LocalIo, "output/write", &error)
     }
 }
 

@@ -15,7 +15,6 @@ pub mod exit;
 pub mod failure;
 pub mod logging;
 pub mod output;
-pub mod proxy;
 pub mod settings;
 pub mod signals;
 pub mod token;

@@ -4,84 +4,69 @@
 use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
-/// Stdout could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write the result to stdout")]
-pub struct OutputError {
-    source: io::Error,
+use super::exit::ExitCode;
+use super::failure::Failure;
+
+/// Where the result goes. As a writer it fails like any other, so that a long
+/// text stops when nobody reads it; [`Self::finish`] tells apart why.
+pub struct Output {
+    writer: BufWriter<Box<dyn Write + Send>>,
 }
 
-/// Where the result goes.
-pub struct Output<W: Write> {
-    writer: BufWriter<W>,
-    is_closed: bool,
-}
-
-impl<W: Write> fmt::Debug for Output<W> {
+impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
-            .field("is_closed", &self.is_closed)
-            .finish_non_exhaustive()
+        f.write_str("Output")
     }
 }
 
-/// The process's stdout.
-pub fn stdout() -> Output<io::Stdout> {
-    Output::new(io::stdout())
-}
+impl Output {
+    /// The process's stdout.
+    pub fn stdout() -> Self {
+        Self::to(io::stdout())
+    }
 
-impl<W: Write> Output<W> {
-    /// To any writer.
-    pub fn new(writer: W) -> Self {
+    /// Any writer.
+    pub fn to(writer: impl Write + Send + 'static) -> Self {
         Self {
-            writer: BufWriter::new(writer),
-            is_closed: false,
+            writer: BufWriter::new(Box::new(writer)),
         }
     }
 
-    /// Whether nobody reads any more, so that there is no point in going on.
-    pub fn is_closed(&self) -> bool {
-        self.is_closed
-    }
-
-    /// Writes a line.
-    pub fn line(&mut self, text: &str) -> Result<(), OutputError> {
-        self.bytes(text.as_bytes())?;
-        self.bytes(b"\n")
-    }
-
-    /// Writes bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.attempt(|writer| writer.write_all(bytes))
-    }
-
-    /// Makes sure that all is written. Call it before stderr's last word and at
-    /// the end: what a drop cannot write is lost without a word.
-    pub fn flush(&mut self) -> Result<(), OutputError> {
-        self.attempt(Write::flush)
-    }
-
-    fn attempt(
-        &mut self,
-        act: impl FnOnce(&mut BufWriter<W>) -> io::Result<()>,
-    ) -> Result<(), OutputError> {
-        if self.is_closed {
-            return Ok(());
-        }
-        match act(&mut self.writer) {
+    /// Makes sure that all is written; `written` is how the writing went so far.
+    /// What a drop cannot write is lost without a word, so call this.
+    pub fn finish(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+        match written.and_then(|()| self.writer.flush()) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.is_closed = true;
-                Ok(())
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => {
+                let message = "cannot write the result to stdout";
+                let failure = Failure::new(ExitCode::LocalIo, "output/write", message);
+                Err(failure.because(Some(&error)))
             }
-            Err(source) => Err(OutputError { source }),
         }
+    }
+
+    /// Writes one line, and all before it.
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
+        let written = writeln!(self, "{text}");
+        self.finish(written)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
 
     struct Failing(ErrorKind);
 
@@ -95,37 +80,49 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_are_written() {
-        let mut written = Vec::new();
-        let mut output = Output::new(&mut written);
-        output.line("a").unwrap();
-        output.line("b").unwrap();
-        output.flush().unwrap();
-        drop(output);
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
 
-        assert_eq!(written, b"a\nb\n");
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_finished_is_written() {
+        let shared = Shared::default();
+        let mut output = Output::to(shared.clone());
+        let written = output.write_all(b"a\n");
+        output.finish(written).unwrap();
+        output.line("b").unwrap();
+
+        assert_eq!(*shared.0.lock().unwrap(), b"a\nb\n");
     }
 
     #[test]
     fn a_reader_that_went_away_is_no_error() {
-        let mut output = Output::new(Failing(ErrorKind::BrokenPipe));
+        let mut output = Output::to(Failing(ErrorKind::BrokenPipe));
 
         output.line("a").unwrap();
-        output.flush().unwrap();
+        let written = output.write_all(&vec![b'x'; 100_000]);
 
-        assert!(output.is_closed());
-        output.line("b").unwrap();
+        assert!(written.is_err(), "a long text stops");
+        output.finish(written).unwrap();
     }
 
     #[test]
     fn a_full_disk_is_an_error() {
-        let mut output = Output::new(Failing(ErrorKind::StorageFull));
-        output.line("a").unwrap();
+        let mut output = Output::to(Failing(ErrorKind::StorageFull));
 
-        let error = output.flush().unwrap_err();
+        let failure = output.line("a").unwrap_err();
 
-        assert_eq!(error.to_string(), "cannot write the result to stdout");
-        assert!(!output.is_closed());
+        assert_eq!(failure.exit, ExitCode::LocalIo);
+        assert_eq!(failure.message, "cannot write the result to stdout");
+        assert_eq!(failure.causes.len(), 1);
     }
 }

@@ -116,6 +116,9 @@ pub struct ConnectionArgs {
     /// Trust the certificates in this file (PEM) too
     #[arg(long, value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
+    /// Multiply the waits between repeats of a request with this [default: 1]
+    #[arg(long, value_name = "N", value_parser = values::factor, hide_short_help = true)]
+    pub retry_scale: Option<f64>,
     /// Give up a connection that is silent for so long
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = values::positive_duration)]
     pub timeout: Duration,

@@ -242,6 +242,14 @@ pub(super) fn rate(text: &str) -> Result<f64, ValueError> {
         .ok_or_else(|| ValueError("a number above 0".to_owned()))
 }
 
+/// `--retry-scale`: none or more.
+pub(super) fn factor(text: &str) -> Result<f64, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|factor: &f64| (0.0..=100.0).contains(factor))
+        .ok_or_else(|| ValueError("a number from 0 to 100".to_owned()))
+}
+
 /// A duration as people write it: `50m`, `1h 30m`, or a number of seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     let wrong = || ValueError("write a duration as in `90s`, `50m` or `1h30m`".to_owned());

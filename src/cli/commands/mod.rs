@@ -2,10 +2,12 @@
 
 pub mod completions;
 
+use std::io::Write as _;
+
 use super::args::{Cli, Command};
 use super::exit::ExitCode;
 use super::failure::Failure;
-use super::output;
+use super::output::Output;
 use super::settings::{Environment, Messages};
 
 /// Does what was asked.
@@ -16,11 +18,11 @@ pub fn dispatch(
 ) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Completions(args) => {
-            let mut out = output::stdout();
             let text = completions::text(args.shell)
                 .map_err(|error| Failure::of(ExitCode::Failed, "completions/render", &error))?;
-            out.bytes(&text)?;
-            out.flush()?;
+            let mut out = Output::stdout();
+            let written = out.write_all(&text);
+            out.finish(written)?;
             Ok(ExitCode::Done)
         }
         Command::Check(_) | Command::Plan(_) | Command::Run(_) | Command::Status(_) => not_built(),

@@ -129,6 +129,14 @@ impl Environment {
         }
     }
 
+    /// How many characters a line of output may have: `COLUMNS`, else 100.
+    pub fn width(&self) -> usize {
+        let columns = self.text("COLUMNS").and_then(|text| text.parse().ok());
+        columns
+            .filter(|columns| (20..=1000).contains(columns))
+            .unwrap_or(100)
+    }
+
     fn host(&self) -> String {
         std::fs::read_to_string("/proc/sys/kernel/hostname")
             .ok()
@@ -148,4 +156,9 @@ fn system_clock() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds since 1970, for the client.
+pub fn system_clock_ms() -> i64 {
+    system_clock().div_euclid(1_000_000)
 }

@@ -6,6 +6,7 @@ mod environment;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,12 +14,11 @@ use super::args::{
     ColorChoice, Compare, ConnectionArgs, LogArgs, LogFormat, LogLevel, ProgressChoice, Protocol,
     Shard, StateArgs, StateDir, TransferArgs,
 };
-use super::proxy::Proxies;
 use super::token::TokenSource;
 use crate::base::{ByteCount, DatasetRef, ManifestName, Secret};
 use crate::state::{StateKey, StateLocation};
 
-pub use environment::{Clock, Environment};
+pub use environment::{Clock, Environment, system_clock_ms};
 
 /// The platform's own address (docs: rest-api/general-structure).
 pub const DEFAULT_ENDPOINT: &str = "https://redivis.com/api/v1";
@@ -103,6 +103,7 @@ pub struct Connection {
     pub proxies: Proxies,
     /// How long a connection may be silent.
     pub timeout: Duration,
+    retry_scale: Option<f64>,
 }
 
 impl Connection {
@@ -113,9 +114,55 @@ impl Connection {
             protocol: args.protocol,
             token: token_source(args, environment),
             ca_cert: args.ca_cert.clone(),
-            proxies: Proxies::of(|name| environment.text(name)),
+            proxies: Proxies::of(environment),
             timeout: args.timeout,
+            retry_scale: args.retry_scale,
         })
+    }
+
+    /// What every wait between repeats is multiplied with: by default 1, and
+    /// little for the sandbox in this process, which recovers when it is told to.
+    pub fn retry_scale(&self) -> f64 {
+        self.retry_scale.unwrap_or(match self.endpoint {
+            EndpointChoice::Url(_) => 1.0,
+            EndpointChoice::Sandbox => 0.05,
+        })
+    }
+}
+
+/// The texts of the usual variables, lower case first, as `curl` has it; what
+/// they mean is the client's business. An address may hold a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// `https_proxy`.
+    pub https: Option<String>,
+    /// `all_proxy`.
+    pub all: Option<String>,
+    /// `no_proxy`.
+    pub no: Option<String>,
+}
+
+impl Proxies {
+    fn of(environment: &Environment) -> Self {
+        let either = |lower: &str, upper: &str| {
+            let found = environment.text(lower).or_else(|| environment.text(upper));
+            found.map(str::to_owned)
+        };
+        Self {
+            https: either("https_proxy", "HTTPS_PROXY"),
+            all: either("all_proxy", "ALL_PROXY"),
+            no: either("no_proxy", "NO_PROXY"),
+        }
+    }
+}
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies")
+            .field("https", &self.https.is_some())
+            .field("all", &self.all.is_some())
+            .field("no", &self.no)
+            .finish()
     }
 }
 

@@ -237,3 +237,31 @@ fn times_come_from_the_clock_that_was_given() {
     assert_eq!(environment.now_ms(), 1_780_000_000_123);
     assert_eq!(environment.lock_owner("r").started, "2026-05-28T20:26:40Z");
 }
+
+#[test]
+fn proxies_are_read_in_either_case_and_never_shown() {
+    let proxies = connection(
+        "",
+        &[
+            ("HTTPS_PROXY", "http://me:pw@upper:1"),
+            ("https_proxy", "http://me:pw@lower:1"),
+            ("ALL_PROXY", "http://all:1"),
+            ("NO_PROXY", "a.b"),
+        ],
+    )
+    .proxies;
+
+    assert_eq!(proxies.https.as_deref(), Some("http://me:pw@lower:1"));
+    assert_eq!(proxies.all.as_deref(), Some("http://all:1"));
+    assert_eq!(proxies.no.as_deref(), Some("a.b"));
+    assert!(!format!("{proxies:?}").contains("pw"));
+}
+
+#[test]
+fn waits_are_short_where_time_is_not_the_point() {
+    let scale = |flags| connection(flags, &[]).retry_scale();
+
+    assert!((scale("") - 1.0).abs() < f64::EPSILON);
+    assert!(scale("--endpoint sandbox") < 0.1);
+    assert!((scale("--endpoint sandbox --retry-scale 0.5") - 0.5).abs() < f64::EPSILON);
+}
