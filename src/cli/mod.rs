@@ -41,6 +41,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) 
         }
         Parsed::Wrong(text) => {
             print(&text);
+            for name in args::twins_behind(&text, environment) {
+                say(&format!("note: `{name}` is set in the environment\n"));
+            }
             return ExitCode::Usage;
         }
     };

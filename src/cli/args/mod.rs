@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 pub use groups::{
     ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, SelectArgs, StateArgs, TransferArgs,
 };
-pub use twins::{Parsed, parse};
+pub use twins::{Parsed, parse, twins_behind};
 pub use values::{
     ChunkSize, ColorChoice, Compare, Format, LogFormat, LogLevel, ProgressChoice, Protocol, Shard,
     ShellChoice, StateDir, TransferCount,

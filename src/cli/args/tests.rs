@@ -117,6 +117,23 @@ fn a_twin_of_a_switch_takes_the_usual_words() {
 }
 
 #[test]
+fn an_error_that_may_come_from_a_twin_names_it() {
+    let variables = [
+        ("REDIVIS_INGEST_TRANSFERS", "many"),
+        ("REDIVIS_INGEST_SHARD", "0/2"),
+    ];
+    let environment = Environment::of(&variables, || 0);
+    let Parsed::Wrong(error) = parsed("redivis-ingest run m.yaml", &variables) else {
+        panic!("it must be refused");
+    };
+
+    assert_eq!(
+        twins_behind(&error, &environment),
+        ["REDIVIS_INGEST_TRANSFERS"]
+    );
+}
+
+#[test]
 fn what_changes_the_meaning_of_a_run_has_no_twin() {
     let args = run(
         "",

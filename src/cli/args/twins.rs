@@ -51,6 +51,26 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, environment: &Environment
     }
 }
 
+/// The variables that are set for flags that an error speaks of: it may be they
+/// that are wrong.
+pub fn twins_behind(error: &clap::Error, environment: &Environment) -> Vec<String> {
+    let text = error.to_string();
+    let command = Cli::command();
+    let all = command.get_subcommands().chain([&command]);
+    let mut names: Vec<String> = all
+        .flat_map(clap::Command::get_arguments)
+        .filter(|arg| {
+            arg.get_long()
+                .is_some_and(|long| text.contains(&format!("--{long}")))
+        })
+        .filter_map(twin_of)
+        .filter(|name| environment.var(name).is_some())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// The name of a flag's twin; `None`: it has none.
 pub(super) fn twin_of(arg: &Arg) -> Option<String> {
     let long = arg.get_long().filter(|long| !WITHOUT_TWIN.contains(long))?;
