@@ -5,7 +5,7 @@
 //! it), [`cli`] (the only layer that knows the others). [`redivis`] speaks the
 //! protocol, [`state`] remembers, [`sandbox`] is the local emulator.
 //!
-//! Layers import downwards only; `tests/it/architecture.rs` holds the table.
+//! Layers import downwards only; `tests/it/architecture` holds the table.
 
 #![forbid(unsafe_code)]
 

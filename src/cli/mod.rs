@@ -1,8 +1,74 @@
-//! cli: see docs/architecture.md.
+//! The command line: what was typed, what it means, which command does it, and
+//! how the process ends. The only layer that knows all others.
+//!
+//! Start with [`args`], then [`commands`]. Everything that concerns the whole
+//! process is here too: signals, the log, the exit code.
 
-use std::process::ExitCode;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 
-/// Runs the command line and answers the exit code.
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+pub mod args;
+pub mod commands;
+pub mod exit;
+pub mod failure;
+pub mod logging;
+pub mod output;
+pub mod settings;
+pub mod signals;
+pub mod token;
+
+use args::Parsed;
+use exit::ExitCode;
+use settings::{Environment, Messages};
+
+/// Runs the process's command line and answers its exit code.
+pub fn main() -> process::ExitCode {
+    let environment = Environment::capture();
+    // A panic is a bug, and a bug is 1; its text is on stderr already.
+    let ended = catch_unwind(AssertUnwindSafe(|| run(Environment::args(), &environment)));
+    ended.unwrap_or(ExitCode::Failed).into()
+}
+
+/// Runs a command line; the first argument is the program's name.
+pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let cli = match args::parse(args, environment) {
+        Parsed::Run(cli) => *cli,
+        Parsed::Shown(text) => {
+            print(&text);
+            return ExitCode::Done;
+        }
+        Parsed::Wrong(text) => {
+            print(&text);
+            for name in args::twins_behind(&text, environment) {
+                say(&format!("note: `{name}` is set in the environment\n"));
+            }
+            return ExitCode::Usage;
+        }
+    };
+    let messages = Messages::of(&cli.log, environment);
+    logging::init(&messages);
+    match commands::dispatch(cli, environment, &messages) {
+        Ok(code) => code,
+        Err(failure) => {
+            say(&failure.render(messages.stderr_colour));
+            failure.exit
+        }
+    }
+}
+
+/// Prints what `clap` says, to the stream that it chooses. Nobody reading it is
+/// no reason to end otherwise.
+fn print(text: &clap::Error) {
+    if let Err(error) = text.print() {
+        tracing::debug!(%error, "cannot print");
+    }
+}
+
+/// Writes to stderr; where that is closed there is nobody to tell.
+pub(crate) fn say(text: &str) {
+    if let Err(error) = std::io::stderr().write_all(text.as_bytes()) {
+        tracing::debug!(%error, "cannot write to stderr");
+    }
 }

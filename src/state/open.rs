@@ -22,6 +22,13 @@ const BUSY: Duration = Duration::from_secs(10);
 /// larger one shows when it is met.
 const WHOLE_CHECK_BYTES: u64 = 32 << 20;
 
+/// Pages in memory, in KiB (negative: `SQLite`'s way to say so). Digests are
+/// keyed by inode, so that writes fall all over the file.
+const CACHE_KIB: i64 = -16_384;
+
+/// How long the log grows, in pages of 4 KiB, before it is folded into the file.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
 /// How many set-aside files are kept apart; the last one is overwritten.
 const LAST_SET_ASIDE: u32 = 99;
 
@@ -136,35 +143,37 @@ fn connect(path: &Path, bytes: u64) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    let version = schema::format_of(&connection)?;
-    if version > FORMAT {
-        return Err(Fault::Newer(version));
-    }
-    if bytes > 0 {
-        check(&connection, version, bytes)?;
-    }
+    check(&connection, bytes)?;
     set_journal(&connection, path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }
 
-fn check(connection: &Connection, version: i64, bytes: u64) -> Result<(), Fault> {
-    let application: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+/// Whether the file is a sound store of a format we know, or an empty one.
+fn check(connection: &Connection, bytes: u64) -> Result<(), Fault> {
+    // One view of the file: another process may be making it just now.
+    let view = connection.unchecked_transaction()?;
+    let version = schema::format_of(&view)?;
+    let application: i64 = view.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let objects: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let is_ours = application == APPLICATION_ID && version > 0;
+        view.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     // A process that was killed before its first commit leaves an empty one.
-    let is_empty = application == 0 && version == 0 && objects == 0;
-    if !is_ours && !is_empty {
+    if application == 0 && version == 0 && objects == 0 {
+        return Ok(());
+    }
+    if application != APPLICATION_ID {
         return Err(Fault::Damaged(
             "it is another program's database".to_owned(),
         ));
     }
+    if version > FORMAT {
+        return Err(Fault::Newer(version));
+    }
     if bytes <= WHOLE_CHECK_BYTES {
-        let verdict: String =
-            connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        let verdict: String = view.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if verdict != "ok" {
             return Err(Fault::Damaged(verdict));
         }
@@ -180,10 +189,20 @@ fn set_journal(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         connection
             .pragma_update_and_check(None, "journal_mode", word, |row| row.get::<_, String>(0))
     };
-    if on_network || mode("WAL")? != "wal" {
-        mode("TRUNCATE")?;
+    let set = if on_network {
+        mode("TRUNCATE")
+    } else {
+        mode("WAL").and_then(|set| match set.as_str() {
+            "wal" => Ok(set),
+            _ => mode("TRUNCATE"),
+        })
+    };
+    match set {
+        // Another process is setting the same mode just now: it does not wait
+        // for us, nor need we wait for it.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        other => other.map(drop),
     }
-    Ok(())
 }
 
 /// Renames a store's files to `<name>.set-aside-<n>`; answers the new name.

@@ -11,6 +11,8 @@ use super::{cuts, digests, intents, receipts, transfers};
 use crate::base::Fingerprint;
 
 const MAX_FACTS: usize = 1000;
+/// Losing a digest costs only a reading, and their keys fall all over the file.
+const MAX_DIGESTS: usize = 16_384;
 const MAX_BYTES: usize = 4 << 20;
 const MAX_AGE: Duration = Duration::from_secs(1);
 
@@ -40,12 +42,9 @@ impl Pending {
 
     /// Whether it is time to commit.
     pub(super) fn is_due(&self) -> bool {
-        let facts = self.digests.len()
-            + self.staged.len()
-            + self.receipts.len()
-            + self.cuts.len()
-            + self.done.len();
+        let facts = self.staged.len() + self.receipts.len() + self.cuts.len() + self.done.len();
         facts >= MAX_FACTS
+            || self.digests.len() >= MAX_DIGESTS
             || self.bytes >= MAX_BYTES
             || self.since.is_some_and(|since| since.elapsed() >= MAX_AGE)
     }

@@ -226,14 +226,14 @@ fn a_durable_write_takes_the_queue_with_it() {
 fn a_full_queue_is_committed() {
     let world = World::new();
     let store = world.store();
-    for inode in 0..1_000 {
+    for number in 0..1_000 {
         store
-            .remember_digests(&print(inode), digests("x"), LATER_NS)
+            .file_staged(&transfer(&format!("f{number}")), &staged("t"))
             .unwrap();
     }
 
     let other = world.store();
-    assert_eq!(other.load_digests().unwrap().len(), 1_000);
+    assert!(other.staged(&transfer("f999"), NOW).unwrap().is_some());
 }
 
 #[test]
@@ -691,4 +691,38 @@ fn a_run_s_files_are_private_and_thirty_folders_of_a_store_are_kept() {
         "{}",
         ids[0]
     );
+}
+
+#[test]
+fn many_processes_may_make_the_same_store_at_once() {
+    for _ in 0..5 {
+        let world = World::new();
+        let start = std::sync::Barrier::new(8);
+
+        std::thread::scope(|scope| {
+            for thread in 0..8_u64 {
+                let (world, start) = (&world, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let store = world.store();
+                    store.intent("k", &format!("{thread}"), "", NOW).unwrap();
+                });
+            }
+        });
+
+        assert_eq!(world.store().open_intents().unwrap().len(), 8);
+    }
+}
+
+#[test]
+fn a_store_can_be_reopened_with_a_rollback_journal() {
+    let world = World::new();
+    world.store().run_started("r", NOW, "run").unwrap();
+    let connection = Connection::open(world.path()).unwrap();
+    connection
+        .pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
+        .unwrap();
+    drop(connection);
+
+    assert_eq!(world.store().runs(1).unwrap()[0].run_id, "r");
 }

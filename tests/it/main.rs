@@ -1,3 +1,5 @@
 //! The integration tests: one binary, so that it links once. Modules only.
 
+mod architecture;
+mod frame;
 mod harness;

@@ -1,0 +1,245 @@
+//! What was typed: the commands and their flags, as `clap` reads them. What it
+//! means is decided in `settings.rs`.
+//!
+//! A command that is not built yet has no variant: it is not advertised.
+
+mod groups;
+mod twins;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Args, Parser, Subcommand};
+
+pub use groups::{
+    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, SelectArgs, StateArgs, TransferArgs,
+};
+pub use twins::{Parsed, parse, twins_behind};
+pub use values::{
+    ChunkSize, ColorChoice, Compare, Format, LogFormat, LogLevel, ProgressChoice, Protocol, Shard,
+    ShellChoice, StateDir, TransferCount,
+};
+
+#[cfg(feature = "sandbox")]
+pub use values::Character;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Declarative batch ingestion for Redivis: plan, run, verify
+///
+/// A manifest lists files, rows and tables. `plan` shows what would change, `run`
+/// does it and verifies it, and running again finds nothing to do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "redivis-ingest",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Start with:\n  redivis-ingest check manifest.yaml\n  redivis-ingest plan manifest.yaml\n  redivis-ingest run manifest.yaml",
+    after_long_help = "Start with:\n  redivis-ingest check manifest.yaml\n  redivis-ingest plan manifest.yaml\n  redivis-ingest run manifest.yaml\n\n\
+Environment:\n  REDIVIS_API_TOKEN     the token, as for the official client\n  REDIVIS_API_ENDPOINT  the API's address, as for the official client\n  REDIVIS_INGEST_<FLAG> any setting, as in REDIVIS_INGEST_TRANSFERS=8 for --transfers 8;\n                        flags that change what a run means have none"
+)]
+pub struct Cli {
+    /// What to write to stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check everything that can be known without the network
+    #[command(after_help = "Example:\n  redivis-ingest check manifest.yaml")]
+    Check(CheckArgs),
+    /// Show what a run would change; nothing is written
+    #[command(
+        after_help = "Examples:\n  redivis-ingest plan manifest.yaml\n  redivis-ingest plan manifest.yaml -o plan.ndjson --detailed-exitcode"
+    )]
+    Plan(Box<PlanArgs>),
+    /// Make the remote match the manifest, and verify it
+    #[command(
+        after_help = "Examples:\n  redivis-ingest run manifest.yaml\n  redivis-ingest run manifest.yaml --plan plan.ndjson\n  redivis-ingest run manifest.yaml --endpoint sandbox"
+    )]
+    Run(Box<RunArgs>),
+    /// Show past runs and what can be continued
+    #[command(after_help = "Example:\n  redivis-ingest status manifest.yaml")]
+    Status(StatusArgs),
+    /// Serve a local emulator of the platform
+    #[cfg(feature = "sandbox")]
+    #[command(
+        after_help = "Example:\n  redivis-ingest sandbox --port 8088 --dataset demo.survey\n  REDIVIS_API_ENDPOINT=http://127.0.0.1:8088/api/v1 redivis-ingest run manifest.yaml"
+    )]
+    Sandbox(SandboxArgs),
+    /// Print the manifest's JSON Schema
+    #[command(after_help = "Example:\n  redivis-ingest schema > redivis-ingest.schema.json")]
+    Schema,
+    /// Print a shell's completions, or the manual page
+    #[command(
+        after_help = "Examples:\n  redivis-ingest completions bash > ~/.local/share/bash-completion/completions/redivis-ingest\n  redivis-ingest completions man | man -l -"
+    )]
+    Completions(CompletionsArgs),
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The memory that payloads must fit in
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub max_memory: crate::base::ByteCount,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Save the plan, for `run --plan`
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Hash new files too, so that the plan holds their digests
+    #[arg(long)]
+    pub hash: bool,
+    /// List unchanged items too
+    #[arg(long)]
+    pub all: bool,
+    /// Which jobs.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Only show what would change, as `plan` does
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Do what this saved plan says; items that drifted since are refused
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Stop at the first item that fails for good
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Wait this long for another run of the same manifest to end
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = values::duration)]
+    pub lock_timeout: std::time::Duration,
+    /// Exit with 99 instead of 0 when there was nothing to do
+    #[arg(long, value_name = "99", value_parser = clap::value_parser!(u8).range(99..=99))]
+    pub no_change_exit_code: Option<u8>,
+    /// Which jobs.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Write the full report there too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the one-line JSON summary there
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary: Option<PathBuf>,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Show so many runs
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    /// Which part of the work the state is for: I of N, counted from 0
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Which endpoint the state is for: an address, or `sandbox`
+    #[arg(long, value_name = "URL", help_heading = "Connection")]
+    pub endpoint: Option<String>,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `sandbox`.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Keep everything in this folder, for the next time; else in a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The API's port on 127.0.0.1; 0: any
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// The storage's port; 0: any
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub storage_port: u16,
+    /// How it answers where the platform's documentation is silent
+    #[arg(long, value_enum, default_value_t = Character::Friendly)]
+    pub character: Character,
+    /// Misbehave as this script (YAML) says
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Start with the datasets of this file (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Start with an empty dataset `owner.name`; can be repeated
+    #[arg(long, value_name = "DATASET", value_delimiter = ',')]
+    pub dataset: Vec<crate::base::DatasetRef>,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell, or `man`
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: ShellChoice,
+}

@@ -1,0 +1,263 @@
+//! SIGINT, SIGTERM and `--deadline`: each cancels the run, which then comes to
+//! a clean end. A repeat within 2 s is the same signal (schedulers send it to a
+//! group and to its leader); a later one ends the process at once, which is safe
+//! since every effect has a durable intent. When the clean end takes too long,
+//! sockets are cut, and at last the process is ended.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+
+use super::exit::ExitCode;
+use crate::base::CancelToken;
+use crate::base::cancel::CancelReason;
+
+const SAME_SIGNAL: Duration = Duration::from_secs(2);
+const CUT_AFTER: Duration = Duration::from_secs(10);
+const END_AFTER: Duration = Duration::from_secs(18);
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Begins to watch. `deadline` counts from now; `cut` is called once, when
+/// sockets have to be cut.
+pub fn watch(
+    cancel: CancelToken,
+    deadline: Option<Duration>,
+    cut: impl Fn() + Send + 'static,
+) -> io::Result<Watch> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let handle = signals.handle();
+    let (sender, received) = mpsc::channel();
+    let listener = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                let reason = match signal {
+                    SIGINT => CancelReason::Interrupted,
+                    _ => CancelReason::Terminated,
+                };
+                if sender.send(reason).is_err() {
+                    break;
+                }
+            }
+        })?;
+    let stop = Stop::new(deadline.and_then(|deadline| Instant::now().checked_add(deadline)));
+    let watchdog = std::thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || guard(stop, &received, &cancel, &cut))?;
+    Ok(Watch {
+        handle,
+        threads: vec![listener, watchdog],
+    })
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.handle.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::debug!("a watching thread panicked");
+            }
+        }
+    }
+}
+
+/// Acts on signals and on time until nobody sends any more.
+fn guard(mut stop: Stop, received: &Receiver<CancelReason>, cancel: &CancelToken, cut: &impl Fn()) {
+    loop {
+        let heard = match stop.next() {
+            Some(at) => received.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => received.recv().map_err(RecvTimeoutError::from),
+        };
+        let act = match heard {
+            Ok(reason) => stop.on_signal(reason, Instant::now()),
+            Err(RecvTimeoutError::Timeout) => stop.on_time(Instant::now()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        match act {
+            Some(Act::Cancel(reason)) => cancel.cancel(reason),
+            Some(Act::Cut) => cut(),
+            Some(Act::End(code)) => end(code),
+            None => {}
+        }
+    }
+}
+
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the user asked twice, or the clean end takes too long; state is crash-safe"
+)]
+fn end(code: ExitCode) {
+    std::process::exit(code.number().into())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Cancel(CancelReason),
+    Cut,
+    End(ExitCode),
+}
+
+/// Where the stopping stands; time is passed in.
+#[derive(Debug)]
+struct Stop {
+    deadline: Option<Instant>,
+    signalled: Option<Instant>,
+    stopping: Option<(Instant, CancelReason)>,
+    is_cut: bool,
+}
+
+impl Stop {
+    fn new(deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            signalled: None,
+            stopping: None,
+            is_cut: false,
+        }
+    }
+
+    /// When [`Self::on_time`] has something to do.
+    fn next(&self) -> Option<Instant> {
+        match self.stopping {
+            None => self.deadline,
+            Some((since, _)) if self.is_cut => Some(since + END_AFTER),
+            Some((since, _)) => Some(since + CUT_AFTER),
+        }
+    }
+
+    fn on_signal(&mut self, reason: CancelReason, now: Instant) -> Option<Act> {
+        let first = *self.signalled.get_or_insert(now);
+        if self.stopping.is_none() {
+            self.stopping = Some((now, reason));
+            return Some(Act::Cancel(reason));
+        }
+        let is_same = now.saturating_duration_since(first) < SAME_SIGNAL;
+        (!is_same).then_some(Act::End(code_of(reason)))
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<Act> {
+        if self.next().is_none_or(|next| now < next) {
+            return None;
+        }
+        match self.stopping {
+            None => {
+                self.stopping = Some((now, CancelReason::Deadline));
+                Some(Act::Cancel(CancelReason::Deadline))
+            }
+            Some((_, reason)) if self.is_cut => Some(Act::End(code_of(reason))),
+            Some(_) => {
+                self.is_cut = true;
+                Some(Act::Cut)
+            }
+        }
+    }
+}
+
+/// How a run that was stopped for this reason ends.
+pub fn code_of(reason: CancelReason) -> ExitCode {
+    match reason {
+        CancelReason::Interrupted => ExitCode::Interrupted,
+        CancelReason::Terminated => ExitCode::Terminated,
+        CancelReason::Deadline | CancelReason::Abandoned => ExitCode::Temporary,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_repeat_at_once_is_the_same_signal_and_a_later_one_ends() {
+        let start = Instant::now();
+        let mut stop = Stop::new(None);
+        let term = CancelReason::Terminated;
+
+        assert_eq!(stop.on_signal(term, start), Some(Act::Cancel(term)));
+        assert_eq!(stop.on_signal(term, after(start, 1)), None);
+        assert_eq!(
+            stop.on_signal(CancelReason::Interrupted, after(start, 3)),
+            Some(Act::End(ExitCode::Interrupted))
+        );
+    }
+
+    #[test]
+    fn sockets_are_cut_and_then_the_process_ends() {
+        let start = Instant::now();
+        let mut stop = Stop::new(None);
+        stop.on_signal(CancelReason::Terminated, start);
+
+        assert_eq!(stop.on_time(after(start, 9)), None);
+        assert_eq!(stop.next(), Some(after(start, 10)));
+        assert_eq!(stop.on_time(after(start, 10)), Some(Act::Cut));
+        assert_eq!(stop.on_time(after(start, 11)), None);
+        assert_eq!(stop.next(), Some(after(start, 18)));
+        assert_eq!(
+            stop.on_time(after(start, 18)),
+            Some(Act::End(ExitCode::Terminated))
+        );
+    }
+
+    #[test]
+    fn the_deadline_cancels_and_a_signal_after_it_gets_its_two_seconds() {
+        let start = Instant::now();
+        let mut stop = Stop::new(Some(after(start, 60)));
+
+        assert_eq!(stop.on_time(after(start, 59)), None);
+        assert_eq!(
+            stop.on_time(after(start, 60)),
+            Some(Act::Cancel(CancelReason::Deadline))
+        );
+        assert_eq!(
+            stop.on_signal(CancelReason::Terminated, after(start, 61)),
+            None
+        );
+        assert_eq!(
+            stop.on_signal(CancelReason::Terminated, after(start, 64)),
+            Some(Act::End(ExitCode::Terminated))
+        );
+    }
+
+    #[test]
+    fn a_signal_before_the_deadline_is_the_reason() {
+        let start = Instant::now();
+        let mut stop = Stop::new(Some(after(start, 60)));
+        stop.on_signal(CancelReason::Interrupted, start);
+
+        assert_eq!(stop.next(), Some(after(start, 10)));
+    }
+
+    #[test]
+    fn a_signal_to_the_process_cancels_its_run() {
+        let cancel = CancelToken::new();
+        let watch = watch(cancel.clone(), None, || {}).unwrap();
+
+        signal_hook::low_level::raise(SIGINT).unwrap();
+
+        assert!(!cancel.wait(Duration::from_secs(60)));
+        assert_eq!(cancel.reason(), Some(CancelReason::Interrupted));
+        drop(watch);
+    }
+
+    #[test]
+    fn a_deadline_cancels_the_run() {
+        let cancel = CancelToken::new();
+        let _watch = watch(cancel.clone(), Some(Duration::from_millis(1)), || {}).unwrap();
+
+        assert!(!cancel.wait(Duration::from_secs(60)));
+    }
+}
