@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::secrets::TOKEN_VARIABLE;
+use super::secrets;
 
 /// How the environment is asked.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -20,7 +20,8 @@ pub(super) struct Expanded<'t> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ExpandError {
     Unset(String),
-    Token,
+    /// The token's variable, or another whose name says that it is a secret.
+    Secret(String),
     NotClosed,
     BadName(String),
 }
@@ -69,8 +70,8 @@ fn value_of(inner: &str, env: Environment<'_>) -> Result<String, ExpandError> {
     if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(ExpandError::BadName(name.to_owned()));
     }
-    if name == TOKEN_VARIABLE {
-        return Err(ExpandError::Token);
+    if secrets::is_secret_key(name) {
+        return Err(ExpandError::Secret(name.to_owned()));
     }
     match (env(name), default) {
         (Some(value), None) => Ok(value),
@@ -88,7 +89,7 @@ mod tests {
         match name {
             "DAY" => Some("2026-01-01".to_owned()),
             "EMPTY" => Some(String::new()),
-            TOKEN_VARIABLE => Some("tok".to_owned()),
+            "REDIVIS_API_TOKEN" => Some("tok".to_owned()),
             _ => None,
         }
     }
@@ -123,7 +124,7 @@ mod tests {
         );
         assert_eq!(
             expand("${REDIVIS_API_TOKEN:-x}", &env),
-            Err(ExpandError::Token)
+            Err(ExpandError::Secret("REDIVIS_API_TOKEN".into()))
         );
         assert_eq!(expand("${DAY", &env), Err(ExpandError::NotClosed));
         assert_eq!(

@@ -12,6 +12,7 @@ mod load;
 mod model;
 mod problem;
 mod read;
+mod render;
 mod secrets;
 mod tree;
 mod words;
@@ -20,3 +21,6 @@ pub use expand::Environment;
 pub use load::{LoadError, load, load_text};
 pub use model::*;
 pub use problem::{ManifestError, Problem, ProblemCode, SourceText};
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ impl Checker<'_> {
             Ok(expanded) => {
                 let is_same = matches!(expanded.text, Cow::Borrowed(_));
                 if !is_same && self.holds_token(&expanded.text) {
-                    self.token_expanded(node);
+                    self.token_expanded(node, TOKEN_VARIABLE);
                     return None;
                 }
                 let style = match (is_same, expanded.whole) {
@@ -119,7 +119,7 @@ impl Checker<'_> {
             Err(problem) => problem,
         };
         match problem {
-            ExpandError::Token => self.token_expanded(node),
+            ExpandError::Secret(name) => self.token_expanded(node, &name),
             ExpandError::Unset(name) => {
                 self.problem(ProblemCode::UnsetVariable, node.span.clone(), format!("the variable `{name}` is not set"))
                     .help(format!("set it, or give a default: `${{{name}:-value}}`; write `$${{` for a literal `${{`"));
@@ -141,10 +141,13 @@ impl Checker<'_> {
         None
     }
 
-    fn token_expanded(&mut self, node: &Node<'_>) {
-        let message = format!("the token variable `{TOKEN_VARIABLE}` cannot be used in a manifest");
+    fn token_expanded(&mut self, node: &Node<'_>, name: &str) {
+        let message =
+            format!("the variable `{name}` holds a secret, and secrets never stand in a manifest");
         self.problem(ProblemCode::Secret, node.span.clone(), message)
-            .help("the program reads it by itself; nothing in a manifest needs it".to_owned());
+            .help(format!(
+                "the program reads `{TOKEN_VARIABLE}` by itself; nothing in a manifest needs it"
+            ));
     }
 
     /// A string.

@@ -110,7 +110,8 @@ impl Checker<'_> {
                 "the schema file is empty".to_owned(),
             );
         }
-        let hidden = tree.hidden;
+        let mut hidden = tree.hidden;
+        hidden.extend(self.token_in(&text));
         self.files.push(SourceText {
             path: path.into(),
             text,
