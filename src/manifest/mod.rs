@@ -12,7 +12,9 @@ mod load;
 mod model;
 mod problem;
 mod read;
+mod reference;
 mod render;
+mod schema;
 mod secrets;
 mod tree;
 mod words;
@@ -21,6 +23,8 @@ pub use expand::Environment;
 pub use load::{LoadError, load, load_text};
 pub use model::*;
 pub use problem::{ManifestError, Problem, ProblemCode, SourceText};
+pub use reference::{key_sections, key_table};
+pub use schema::json_schema;
 
 #[cfg(test)]
 mod tests;

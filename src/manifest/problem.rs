@@ -235,6 +235,11 @@ impl Problems {
         self.found.len() >= MOST_PROBLEMS
     }
 
+    /// Counts one that is not worth making.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

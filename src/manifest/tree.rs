@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan, Tag};
+use serde_yaml::granit_parser::{
+    ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as ParserSpan, Tag,
+};
 
 use super::limits::{DEPTH, NODES, REPLAYED};
 use super::problem::{Problem, ProblemCode, Problems};
@@ -189,14 +191,17 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn syntax(&mut self, at: usize, error: &serde_yaml::granit_parser::ScanError) {
+    fn syntax(&mut self, at: usize, error: &ScanError) {
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return self.deep(at..at);
+        }
         let reason = error.kind().to_string();
         let tab = self.text.as_bytes().get(at) == Some(&b'\t')
             || reason.contains("tab ")
             || reason.contains("tabs ");
         let help = if tab {
             "indent with spaces; YAML does not allow tabs there"
-        } else if reason.contains("alias") {
+        } else if self.text.as_bytes().get(at) == Some(&b'*') {
             "a value that starts with `*` is an alias; put a glob in quotes"
         } else {
             ""
@@ -307,13 +312,13 @@ impl<'t> Builder<'t, '_> {
     }
 
     fn too_deep(&mut self, range: Range<usize>) -> Result<(), Stop> {
-        self.problem(
-            ProblemCode::TooLarge,
-            range,
-            &format!("the manifest is nested deeper than {DEPTH} levels"),
-            "",
-        );
+        self.deep(range);
         Err(Stop)
+    }
+
+    fn deep(&mut self, range: Range<usize>) {
+        let message = format!("the manifest is nested deeper than {DEPTH} levels");
+        self.problem(ProblemCode::TooLarge, range, &message, "");
     }
 
     fn count(&mut self, more: usize, range: &Range<usize>) -> Result<(), Stop> {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use redivis_ingest::manifest::{self, LoadError, Manifest, ManifestError};
+use redivis_ingest::manifest::{self, LoadError, Manifest, ManifestError, ProblemCode};
 
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
@@ -74,4 +74,49 @@ fn the_example_data_stays_small() {
             .sum()
     }
     assert!(bytes(&manifests().join("data")) < 1_500_000);
+}
+
+/// One manifest for each code, named after it.
+#[test]
+fn every_problem_is_shown_with_its_place_and_what_to_do() {
+    let folder = Path::new("manifests/invalid");
+    for path in yaml_files(folder) {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let error = problems(manifest::load(&path, &no_variables));
+
+        let codes: Vec<&str> = error
+            .problems()
+            .iter()
+            .map(|problem| problem.code.as_str())
+            .collect();
+        assert!(
+            codes.iter().all(|code| *code == format!("manifest/{name}")),
+            "{name}: {codes:?}"
+        );
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("invalid_{name}"), error.render(false, 100));
+        });
+    }
+}
+
+#[test]
+fn every_code_has_an_invalid_manifest() {
+    let names: Vec<String> = yaml_files(&manifests().join("invalid"))
+        .iter()
+        .map(|path| format!("manifest/{}", path.file_stem().unwrap().to_str().unwrap()))
+        .collect();
+    let mut codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(names, codes);
+}
+
+#[test]
+fn a_secret_is_in_no_output() {
+    let error = problems(manifest::load(
+        Path::new("manifests/invalid/secret.yaml"),
+        &no_variables,
+    ));
+    for colour in [true, false] {
+        assert!(!error.render(colour, 80).contains("AAAAC3"));
+    }
 }

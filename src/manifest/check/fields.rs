@@ -98,8 +98,11 @@ impl Checker<'_> {
         let is_secret =
             secrets::is_secret_key(&entry.key) && secrets::could_be_secret(&entry.value);
         let is_home = section.id == "manifest" && entry.key.starts_with("x-");
-        if is_secret || is_home || self.problems.is_full() {
+        if is_secret || is_home {
             return;
+        }
+        if self.problems.is_full() {
+            return self.problems.leave_out();
         }
         let help = nearest(&entry.key, section.keys.iter().map(|key| key.name)).map_or_else(
             || {

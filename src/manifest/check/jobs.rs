@@ -7,7 +7,7 @@ use crate::base::DatasetRef;
 use super::super::keys::{EXPECT, JOB};
 use super::super::model::{Expect, Job, Source};
 use super::super::problem::ProblemCode;
-use super::super::tree::{Entry, Node};
+use super::super::tree::{Entry, Node, Value};
 use super::Checker;
 use super::fields::Fields;
 use super::manifest::Placed;
@@ -34,6 +34,7 @@ impl Checker<'_> {
             .get("defaults")
             .and_then(|node| self.fields(node, &JOB))
             .map_or(&[][..], |fields| fields.entries());
+        self.unused_defaults(defaults, fields);
         let Some(node) = fields.get("jobs") else {
             self.missing(fields, "jobs");
             return (Vec::new(), false);
@@ -51,6 +52,29 @@ impl Checker<'_> {
         }
         let complete = !items.is_empty() && jobs.len() == items.len();
         (jobs, complete)
+    }
+
+    /// Defaults that no job takes up are still read, so that a mistake in them does
+    /// not wait for the first job of their kind.
+    fn unused_defaults(&mut self, defaults: &[Entry<'_>], fields: &Fields<'_, '_>) {
+        let jobs = match fields.get("jobs").map(|node| &node.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            Some(Value::Map(_) | Value::Scalar(_)) | None => &[],
+        };
+        let has_kind = |kind: &&str| {
+            jobs.iter().any(|job| matches!(&job.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == *kind)))
+        };
+        for entry in defaults {
+            let Some(key) = JOB.key(&entry.key) else {
+                continue;
+            };
+            let is_taken_up = key
+                .only
+                .is_none_or(|kinds| kinds.iter().any(|kind| has_kind(kind)));
+            if !is_taken_up {
+                self.form(&entry.value, key.form);
+            }
+        }
     }
 
     fn job<'t>(

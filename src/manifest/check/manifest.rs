@@ -31,7 +31,9 @@ pub(in super::super) fn manifest(
     let fields = checker.fields(node, &MANIFEST)?;
     checker.version(&fields);
     let name = checker.manifest_name(&fields, "name");
-    let dataset = fields.get("dataset").and_then(|node| checker.dataset(node));
+    let dataset = fields
+        .get("dataset")
+        .and_then(|node| checker.dataset(node).or_else(stand_in));
     let prepare = checker.prepare(&fields).unwrap_or_default();
     let release = checker.release(&fields).unwrap_or_default();
     let (jobs, all_jobs_are_good) = checker.jobs(&fields, dataset.as_ref());
@@ -53,6 +55,12 @@ pub(in super::super) fn manifest(
         jobs,
     })
     .filter(|_| checker.problems.is_empty())
+}
+
+/// In place of a dataset that cannot be read, so that one mistake is not repeated
+/// for every table. Never leaves the check, since there is a problem.
+fn stand_in() -> Option<DatasetRef> {
+    "unknown.unknown".parse().ok()
 }
 
 impl Checker<'_> {

@@ -4,6 +4,7 @@
 
 mod fields;
 mod files;
+mod forms;
 mod jobs;
 mod manifest;
 mod paths;
@@ -92,9 +93,13 @@ impl<'e> Checker<'e> {
     /// Counts values that one place of the manifest puts into many. Answers
     /// whether there may be more.
     fn replay(&mut self, count: usize, span: &Range<usize>) -> bool {
-        self.replayed = self.replayed.saturating_add(count);
+        let before = self.replayed;
+        self.replayed = before.saturating_add(count);
         if self.replayed <= REPLAYED {
             return true;
+        }
+        if before > REPLAYED {
+            return false;
         }
         self.problem(
             ProblemCode::TooLarge,

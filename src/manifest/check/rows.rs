@@ -119,7 +119,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        self.misplaced(&fields, format, &format!("a `{format}` entry"));
+        self.misplaced(&fields, format, &format!("an entry with `{format}`"));
         let pattern = fields
             .get(format)
             .and_then(|node| self.either_pattern(node));
@@ -144,7 +144,7 @@ impl Checker<'_> {
         let quote = match fields.get("quote") {
             None => usual.quote,
             Some(node) if is_word(node, "none") => None,
-            Some(node) => Some(self.character(node)?),
+            Some(node) => self.character(node),
         };
         let escape = character(self, "escape");
         let comment = character(self, "comment");
