@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use redivis_ingest::manifest::{self, LoadError, Manifest, ManifestError, ProblemCode};
+use regex::Regex;
+use serde_json::Value;
 
 fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
@@ -118,5 +120,168 @@ fn a_secret_is_in_no_output() {
     ));
     for colour in [true, false] {
         assert!(!error.render(colour, 80).contains("AAAAC3"));
+    }
+}
+
+/// A manifest as JSON, merge keys resolved.
+fn as_json(path: &Path) -> Value {
+    serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_example_fits_the_json_schema() {
+    let schema = manifest::json_schema();
+    for path in yaml_files(&manifests()) {
+        let fault = Validator { root: &schema }.fault(&schema, &as_json(&path), "");
+        assert_eq!(fault, None, "{}", path.display());
+    }
+    let variables = &schema["$defs"]["job"]["properties"]["schema"];
+    let fault = Validator { root: &schema }.fault(
+        variables,
+        &as_json(&manifests().join("schemas/earthquakes.yaml")),
+        "",
+    );
+    assert_eq!(fault, None);
+}
+
+#[test]
+fn the_json_schema_refuses_what_it_can_know() {
+    let schema = manifest::json_schema();
+    for name in [
+        "unknown-key",
+        "missing-key",
+        "wrong-type",
+        "empty",
+        "version",
+        "bad-name",
+        "bad-word",
+        "bad-character",
+    ] {
+        let manifest = as_json(&manifests().join(format!("invalid/{name}.yaml")));
+        assert!(
+            Validator { root: &schema }
+                .fault(&schema, &manifest, "")
+                .is_some(),
+            "{name}"
+        );
+    }
+}
+
+/// Just enough of JSON Schema for ours: an unknown keyword is a failure.
+struct Validator<'s> {
+    root: &'s Value,
+}
+
+impl Validator<'_> {
+    /// The first place that does not fit.
+    fn fault(&self, schema: &Value, value: &Value, at: &str) -> Option<String> {
+        schema
+            .as_object()
+            .unwrap()
+            .iter()
+            .find_map(|(keyword, rule)| {
+                self.broken(schema, keyword, rule, value, at)
+                    .map(|why| format!("{at}: {why}"))
+            })
+    }
+
+    fn broken(
+        &self,
+        schema: &Value,
+        keyword: &str,
+        rule: &Value,
+        value: &Value,
+        at: &str,
+    ) -> Option<String> {
+        let fits = |fits: bool| (!fits).then(|| format!("{value} does not fit {keyword}: {rule}"));
+        let length = |count: usize| u64::try_from(count).unwrap();
+        match keyword {
+            "$schema" | "$defs" | "title" | "description" | "patternProperties" => None,
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+                self.fault(self.root.pointer(pointer).unwrap(), value, at)
+            }
+            "anyOf" => {
+                let rules = rule.as_array().unwrap();
+                let found: Vec<String> = rules
+                    .iter()
+                    .map_while(|rule| self.fault(rule, value, at))
+                    .collect();
+                (found.len() == rules.len()).then(|| found.join("; "))
+            }
+            "const" => fits(rule == value),
+            "enum" => fits(rule.as_array().unwrap().contains(value)),
+            "type" => {
+                let types = rule
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_else(|| vec![rule.clone()]);
+                fits(
+                    types
+                        .iter()
+                        .any(|kind| is_of(value, kind.as_str().unwrap())),
+                )
+            }
+            "pattern" => value
+                .as_str()
+                .and_then(|text| fits(Regex::new(rule.as_str().unwrap()).unwrap().is_match(text))),
+            "minimum" => value
+                .as_f64()
+                .and_then(|number| fits(number >= rule.as_f64().unwrap())),
+            "minLength" => value
+                .as_str()
+                .and_then(|text| fits(length(text.chars().count()) >= rule.as_u64().unwrap())),
+            "maxLength" => value
+                .as_str()
+                .and_then(|text| fits(length(text.chars().count()) <= rule.as_u64().unwrap())),
+            "minItems" => value
+                .as_array()
+                .and_then(|items| fits(length(items.len()) >= rule.as_u64().unwrap())),
+            "minProperties" => value
+                .as_object()
+                .and_then(|keys| fits(length(keys.len()) >= rule.as_u64().unwrap())),
+            "items" => value.as_array().and_then(|items| {
+                items
+                    .iter()
+                    .find_map(|item| self.fault(rule, item, &format!("{at}/-")))
+            }),
+            "required" => value.as_object().and_then(|keys| {
+                fits(
+                    rule.as_array()
+                        .unwrap()
+                        .iter()
+                        .all(|key| keys.contains_key(key.as_str().unwrap())),
+                )
+            }),
+            "properties" => value.as_object().and_then(|keys| {
+                keys.iter().find_map(|(key, value)| {
+                    self.fault(rule.get(key)?, value, &format!("{at}/{key}"))
+                })
+            }),
+            "additionalProperties" => value.as_object().and_then(|keys| {
+                let others = keys.iter().filter(|(key, _)| {
+                    let is_home =
+                        schema.get("patternProperties").is_some() && key.starts_with("x-");
+                    !is_home && schema["properties"].get(key.as_str()).is_none()
+                });
+                others.into_iter().find_map(|(key, value)| match rule {
+                    Value::Bool(_) => Some(format!("{key} is not allowed")),
+                    rule => self.fault(rule, value, &format!("{at}/{key}")),
+                })
+            }),
+            unknown => panic!("the validator does not know `{unknown}`"),
+        }
+    }
+}
+
+fn is_of(value: &Value, kind: &str) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
+        "integer" => value.is_u64() || value.is_i64(),
+        unknown => panic!("{unknown}"),
     }
 }
