@@ -189,6 +189,13 @@ impl ManifestError {
             .map_or(Path::new(""), |source| source.path.as_path())
     }
 
+    /// All problems as text that ends in a line break: for each its code, its
+    /// place, the source line with a caret, and what to do. `colour` adds escapes
+    /// for a terminal, `width` is its columns.
+    pub fn render(&self, colour: bool, width: usize) -> String {
+        super::render::render(self, colour, width)
+    }
+
     /// The text a problem points into.
     pub fn source_of(&self, problem: &Problem) -> Option<&SourceText> {
         self.sources.get(problem.source)

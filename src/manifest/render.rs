@@ -13,45 +13,42 @@ use super::secrets::secret_lines;
 /// A longer line says nothing to a reader; only its place is given.
 const LONGEST_LINE: usize = 4096;
 
-impl ManifestError {
-    /// All problems as text that ends in a line break. `colour` adds escapes for
-    /// a terminal, `width` is its columns.
-    pub fn render(&self, colour: bool, width: usize) -> String {
-        let renderer = if colour {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
+/// All problems as text that ends in a line break.
+pub(super) fn render(error: &ManifestError, colour: bool, width: usize) -> String {
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let renderer = renderer
+        .decor_style(DecorStyle::Ascii)
+        .term_width(width.max(40));
+    let hidden: Vec<Vec<Range<usize>>> = error.sources.iter().map(hidden_places).collect();
+    let mut out = String::new();
+    for problem in &error.problems {
+        let group = match error.sources.get(problem.source) {
+            Some(source) => group(
+                problem,
+                source,
+                hidden.get(problem.source).map_or(&[], Vec::as_slice),
+            ),
+            None => Group::with_title(
+                Level::ERROR
+                    .primary_title(&problem.message)
+                    .id(problem.code.as_str()),
+            ),
         };
-        let renderer = renderer
-            .decor_style(DecorStyle::Ascii)
-            .term_width(width.max(40));
-        let hidden: Vec<Vec<Range<usize>>> = self.sources.iter().map(hidden_places).collect();
-        let mut out = String::new();
-        for problem in &self.problems {
-            let group = match self.sources.get(problem.source) {
-                Some(source) => group(
-                    problem,
-                    source,
-                    hidden.get(problem.source).map_or(&[], Vec::as_slice),
-                ),
-                None => Group::with_title(
-                    Level::ERROR
-                        .primary_title(&problem.message)
-                        .id(problem.code.as_str()),
-                ),
-            };
-            out.push_str(&renderer.render(&[group]));
-            out.push_str("\n\n");
-        }
-        out.push_str(&self.to_string());
-        if self.left_out > 0 {
-            out.push_str(", of which the first ");
-            out.push_str(&self.problems.len().to_string());
-            out.push_str(" are shown");
-        }
-        out.push('\n');
-        out
+        out.push_str(&renderer.render(&[group]));
+        out.push_str("\n\n");
     }
+    out.push_str(&error.to_string());
+    if error.left_out > 0 {
+        out.push_str(", of which the first ");
+        out.push_str(&error.problems.len().to_string());
+        out.push_str(" are shown");
+    }
+    out.push('\n');
+    out
 }
 
 fn hidden_places(source: &SourceText) -> Vec<Range<usize>> {

@@ -69,7 +69,7 @@ fn key_schema(key: &Key) -> Value {
 }
 
 /// Also with a variable where the form alone would forbid it.
-fn or_expanded(form: Value) -> Value {
+fn or_expanded(form: &Value) -> Value {
     json!({ "anyOf": [form, { "$ref": "#/$defs/expanded" }] })
 }
 
@@ -77,20 +77,20 @@ fn form_schema(form: Form) -> Value {
     match form {
         Form::One => json!({ "const": 1 }),
         Form::Text { pattern: "" } => json!({ "type": "string" }),
-        Form::Text { pattern } => or_expanded(json!({ "type": "string", "pattern": pattern })),
+        Form::Text { pattern } => or_expanded(&json!({ "type": "string", "pattern": pattern })),
         Form::Cell => json!({ "type": ["string", "number", "boolean"] }),
-        Form::Flag => or_expanded(json!({ "type": "boolean" })),
-        Form::Count => or_expanded(json!({ "type": "integer", "minimum": 0 })),
-        Form::Size => or_expanded(json!({ "anyOf": [
+        Form::Flag => or_expanded(&json!({ "type": "boolean" })),
+        Form::Count => or_expanded(&json!({ "type": "integer", "minimum": 0 })),
+        Form::Size => or_expanded(&json!({ "anyOf": [
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": "^[0-9.]+ *([bB]|[kKmMgGtT]([iI]?[bB])?)?$" },
         ] })),
-        Form::Duration => or_expanded(json!({ "anyOf": [{ "const": 0 }, { "type": "string" }] })),
-        Form::Percentage => or_expanded(json!({ "type": "string", "pattern": "^[0-9.]+%$" })),
+        Form::Duration => or_expanded(&json!({ "anyOf": [{ "const": 0 }, { "type": "string" }] })),
+        Form::Percentage => or_expanded(&json!({ "type": "string", "pattern": "^[0-9.]+%$" })),
         Form::Character { or: None } => {
-            or_expanded(json!({ "type": "string", "minLength": 1, "maxLength": 1 }))
+            or_expanded(&json!({ "type": "string", "minLength": 1, "maxLength": 1 }))
         }
-        Form::Character { or: Some(word) } => or_expanded(json!({ "anyOf": [
+        Form::Character { or: Some(word) } => or_expanded(&json!({ "anyOf": [
             { "type": "string", "minLength": 1, "maxLength": 1 },
             { "const": word },
         ] })),
@@ -100,7 +100,7 @@ fn form_schema(form: Form) -> Value {
             if words.contains(&json!("null")) {
                 words.push(Value::Null);
             }
-            or_expanded(json!({ "enum": words }))
+            or_expanded(&json!({ "enum": words }))
         }
         Form::List { of, least: 0 } => json!({ "type": "array", "items": form_schema(*of) }),
         Form::List { of, least } => {

@@ -10,6 +10,19 @@ use super::tree::{Node, Value};
 /// The variable that holds the platform's token; it may not be expanded.
 pub(super) const TOKEN_VARIABLE: &str = "REDIVIS_API_TOKEN";
 
+/// How the names of secrets end, without case and punctuation.
+const ENDS: [&str; 9] = [
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "secretkey",
+    "accesskey",
+    "privatekey",
+];
+
 /// Whether a key looks like it holds a token, a password or the like.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key: String = key
@@ -17,17 +30,6 @@ pub(super) fn is_secret_key(key: &str) -> bool {
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect();
-    const ENDS: [&str; 9] = [
-        "token",
-        "password",
-        "passwd",
-        "passphrase",
-        "secret",
-        "apikey",
-        "secretkey",
-        "accesskey",
-        "privatekey",
-    ];
     matches!(
         key.as_str(),
         "bearer" | "credential" | "credentials" | "authorization" | "auth" | "pwd"

@@ -210,7 +210,7 @@ fn every_key_of_a_rows_job_is_read() {
 #[test]
 fn every_key_of_an_uploads_job_is_read() {
     let manifest = load(&format!(
-        r##"{HEAD}jobs:
+        r#"{HEAD}jobs:
   - name: a
     table: t
     uploads:
@@ -227,7 +227,7 @@ fn every_key_of_an_uploads_job_is_read() {
         skip_bad_records: true
         max_bad_records: 7
       - path: a.parquet
-"##
+"#
     ))
     .unwrap();
     let Source::Uploads(uploads) = &manifest.jobs[0].source else {
@@ -509,7 +509,8 @@ fn hostile_texts_are_refused() {
 
 #[test]
 fn problems_are_kept_to_a_number_that_somebody_reads() {
-    let unknown: String = (0..5000).map(|number| format!("u{number}: 1\n")).collect();
+    let unknown: Vec<String> = (0..5000).map(|number| format!("u{number}: 1\n")).collect();
+    let unknown = unknown.concat();
     let error = load(&format!("{unknown}{}", files_job(""))).unwrap_err();
 
     assert_eq!(error.problems().len(), 100);
@@ -519,9 +520,10 @@ fn problems_are_kept_to_a_number_that_somebody_reads() {
 
 #[test]
 fn a_large_manifest_loads() {
-    let entries: String = (0..40_000)
+    let entries: Vec<String> = (0..40_000)
         .map(|number| format!("      - path: data/some/folder/with/a/long/name/file-{number:06}.tif\n        prefix: some/prefix/\n"))
         .collect();
+    let entries = entries.concat();
     let text = format!("{HEAD}jobs:\n  - name: a\n    table: t\n    files:\n{entries}");
     let manifest = load(&text).unwrap();
     let Source::Files(files) = &manifest.jobs[0].source else {
@@ -589,4 +591,105 @@ fn every_word_of_a_key_table_is_understood() {
         );
     }
     assert!(keys::ALL.iter().all(|section| !section.keys.is_empty()));
+}
+
+#[test]
+fn durations_are_read_as_people_write_them() {
+    for (text, seconds) in [
+        ("0", 0),
+        ("90s", 90),
+        ("2m", 120),
+        ("1h 30m", 5400),
+        ("2 days", 172_800),
+        ("PT5M", 300),
+    ] {
+        let manifest = load(&files_job(&format!("    min_age: {text}\n"))).unwrap();
+        let Source::Files(files) = &manifest.jobs[0].source else {
+            panic!()
+        };
+        assert_eq!(files.min_age, Duration::from_secs(seconds), "{text}");
+    }
+    for text in ["5", "-1m", "soon", "1e99h"] {
+        assert_eq!(
+            codes(&files_job(&format!("    min_age: {text}\n"))),
+            ["manifest/bad-duration"],
+            "{text}"
+        );
+    }
+}
+
+/// Pieces that texts are made of at random.
+const PIECES: [&str; 40] = [
+    "version: 1",
+    "name: m",
+    "dataset: me.data",
+    "jobs:",
+    "\n",
+    "\n  - ",
+    "\n    ",
+    "name: a",
+    "table: t",
+    "files:",
+    "rows:",
+    "uploads:",
+    "schema:",
+    "glob: '*'",
+    "csv: a",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    ": ",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!!str ",
+    "!x ",
+    "\"",
+    "'",
+    "|\n",
+    "é",
+    "\u{1f600}",
+    "\t",
+    "\r\n",
+    "---",
+    "token: abc",
+    "${X}",
+    "${X:-1}",
+    "# c",
+    "type: float",
+    "\u{0}",
+];
+
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap()
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_check_or_the_rendering_panic(picks in proptest::collection::vec(0_usize..40, 0..60)) {
+        let text: String = picks.into_iter().map(|pick| PIECES[pick]).collect();
+        if let Err(error) = load(&text) {
+            let source = &error.sources[0].text;
+            for problem in error.problems() {
+                proptest::prop_assert!(source.get(problem.span.clone()).is_some(), "{problem:?}");
+            }
+            proptest::prop_assert!(error.render(true, 80).contains("manifest/"));
+        }
+    }
+
+    #[test]
+    fn a_damaged_manifest_does_not_make_the_check_panic(at in 0_usize..2000, cut in 0_usize..20, put in 0_usize..40) {
+        let text = include_str!("../../manifests/metadata.yaml");
+        let start = boundary(text, at);
+        let end = boundary(text, start + cut);
+        let damaged = format!("{}{}{}", text.get(..start).unwrap(), PIECES[put], text.get(end..).unwrap());
+        if let Err(error) = load(&damaged) {
+            proptest::prop_assert!(error.render(false, 80).contains("manifest/"));
+        }
+    }
 }

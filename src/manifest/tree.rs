@@ -240,6 +240,10 @@ impl<'t> Builder<'t, '_> {
             .map_or(self.text.len(), |at| start + at)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the parser's list of events is open"
+    )]
     fn event(&mut self, event: Event<'t>, span: &ParserSpan) -> Result<(), Stop> {
         let range = self.range(span);
         match event {
@@ -263,7 +267,7 @@ impl<'t> Builder<'t, '_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
             Event::Alias(id) => self.alias(id, range),
-            // The stream's frame, comments, and what the options switch off.
+            // The stream's frame, and what the parser's options switch off.
             _ => Ok(()),
         }
     }

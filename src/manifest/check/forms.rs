@@ -4,51 +4,49 @@
 use super::super::keys::Form;
 use super::super::tree::{Node, Value};
 use super::super::words::Word;
-use super::Checker;
+use super::{Checker, fields, scalars};
 
-impl Checker<'_> {
-    /// Says what is wrong with the value's form, if anything.
-    pub(super) fn form(&mut self, node: &Node<'_>, form: Form) {
-        match form {
-            Form::One | Form::Count => drop(self.count(node)),
-            Form::Text { .. } => drop(self.text(node)),
-            Form::Cell => drop(self.cell(node)),
-            Form::Flag => drop(self.flag(node)),
-            Form::Size => drop(self.size(node)),
-            Form::Duration => drop(self.duration(node)),
-            Form::Percentage => drop(self.percentage(node)),
-            Form::Character { or: Some(word) } if matches!(&node.value, Value::Scalar(scalar) if scalar.text == word) =>
-                {}
-            Form::Character { .. } => drop(self.character(node)),
-            Form::Word { words } => {
-                let words: Vec<Word<()>> = words.iter().map(|word| (*word, ())).collect();
-                self.word(node, &words);
+/// Says what is wrong with the value's form, if anything.
+pub(super) fn conforms(checker: &mut Checker<'_>, node: &Node<'_>, form: Form) {
+    match form {
+        Form::One | Form::Count => drop(scalars::count(checker, node)),
+        Form::Text { .. } => drop(scalars::text(checker, node)),
+        Form::Cell => drop(scalars::cell(checker, node)),
+        Form::Flag => drop(scalars::flag(checker, node)),
+        Form::Size => drop(scalars::size(checker, node)),
+        Form::Duration => drop(scalars::duration(checker, node)),
+        Form::Percentage => drop(scalars::percentage(checker, node)),
+        Form::Character { or: Some(word) } if matches!(&node.value, Value::Scalar(scalar) if scalar.text == word) =>
+            {}
+        Form::Character { .. } => drop(scalars::character(checker, node)),
+        Form::Word { words } => {
+            let words: Vec<Word<()>> = words.iter().map(|word| (*word, ())).collect();
+            scalars::word(checker, node, &words);
+        }
+        Form::List { of, .. } => {
+            for item in scalars::list(checker, node, "this must be a list").unwrap_or_default() {
+                conforms(checker, item, *of);
             }
-            Form::List { of, .. } => {
-                for item in self.list(node, "this must be a list").unwrap_or_default() {
-                    self.form(item, *of);
+        }
+        Form::Map(section) => {
+            let Some(fields) = fields::fields(checker, node, section) else {
+                return;
+            };
+            for entry in fields.entries() {
+                if let Some(key) = section.key(&entry.key) {
+                    conforms(checker, &entry.value, key.form);
                 }
             }
-            Form::Map(section) => {
-                let Some(fields) = self.fields(node, section) else {
-                    return;
-                };
-                for entry in fields.entries() {
-                    if let Some(key) = section.key(&entry.key) {
-                        self.form(&entry.value, key.form);
-                    }
-                }
+        }
+        Form::MapOf { of, .. } => {
+            for entry in fields::map(checker, node, "this").unwrap_or_default() {
+                conforms(checker, &entry.value, *of);
             }
-            Form::MapOf { of, .. } => {
-                for entry in self.map(node, "this").unwrap_or_default() {
-                    self.form(&entry.value, *of);
-                }
-            }
-            Form::Either(forms) => {
-                let fitting = forms.iter().rev().find(|form| fits(node, **form));
-                if let Some(form) = fitting.or(forms.first()) {
-                    self.form(node, *form);
-                }
+        }
+        Form::Either(forms) => {
+            let fitting = forms.iter().rev().find(|form| fits(node, **form));
+            if let Some(form) = fitting.or(forms.first()) {
+                conforms(checker, node, *form);
             }
         }
     }

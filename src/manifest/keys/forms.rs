@@ -54,13 +54,13 @@ pub(in super::super) enum Form {
     /// One of these.
     Word { words: &'static [&'static str] },
     /// A list of at least `least`.
-    List { of: &'static Form, least: usize },
+    List { of: &'static Self, least: usize },
     /// A mapping with the keys of a section.
     Map(&'static Section),
     /// A mapping with any keys.
-    MapOf { of: &'static Form, least: usize },
+    MapOf { of: &'static Self, least: usize },
     /// Any of these.
-    Either(&'static [Form]),
+    Either(&'static [Self]),
 }
 
 pub(in super::super) const TEXT: Form = Form::Text { pattern: "" };
