@@ -264,9 +264,12 @@ impl Validator<'_> {
                         schema.get("patternProperties").is_some() && key.starts_with("x-");
                     !is_home && schema["properties"].get(key.as_str()).is_none()
                 });
-                others.into_iter().find_map(|(key, value)| match rule {
-                    Value::Bool(_) => Some(format!("{key} is not allowed")),
-                    rule => self.fault(rule, value, &format!("{at}/{key}")),
+                others.into_iter().find_map(|(key, value)| {
+                    if rule.is_boolean() {
+                        Some(format!("{key} is not allowed"))
+                    } else {
+                        self.fault(rule, value, &format!("{at}/{key}"))
+                    }
                 })
             }),
             unknown => panic!("the validator does not know `{unknown}`"),

@@ -95,10 +95,11 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 fn whole(kind: &str, block: &str) -> String {
     let indent = |by: usize| -> String {
         let space = " ".repeat(by);
-        block
+        let lines: Vec<String> = block
             .lines()
             .map(|line| format!("{space}{line}\n"))
-            .collect()
+            .collect();
+        lines.concat()
     };
     let head = "version: 1\nname: m\ndataset: demo.data\n";
     let has = |key: &str| block.lines().any(|line| line.starts_with(key));
