@@ -1,6 +1,6 @@
 //! The way in: a path or a text to a [`Manifest`].
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::Sha256Digest;
@@ -50,8 +50,34 @@ pub fn load(path: &Path, env: Environment<'_>) -> Result<Manifest, LoadError> {
         path: path.to_owned(),
         source,
     })?;
-    match read::text(path) {
-        Ok(text) => checked(path, text, &root, env),
+    load_in(path, &root, env)
+}
+
+/// Loads a manifest from a file, with relative paths starting from `root`, which
+/// is absolute.
+pub fn load_in(path: &Path, root: &Path, env: Environment<'_>) -> Result<Manifest, LoadError> {
+    loaded(path, read::text(path), root, env)
+}
+
+/// Loads a manifest from a stream, such as standard input. `name` is what problems
+/// call it; relative paths start from `root`, which is absolute.
+pub fn load_from(
+    name: &Path,
+    stream: impl Read,
+    root: &Path,
+    env: Environment<'_>,
+) -> Result<Manifest, LoadError> {
+    loaded(name, read::stream(stream), root, env)
+}
+
+fn loaded(
+    path: &Path,
+    text: Result<String, ReadError>,
+    root: &Path,
+    env: Environment<'_>,
+) -> Result<Manifest, LoadError> {
+    match text {
+        Ok(text) => checked(path, text, root, env),
         Err(ReadError::Io(source)) => Err(LoadError::Read {
             path: path.to_owned(),
             source,
@@ -61,7 +87,7 @@ pub fn load(path: &Path, env: Environment<'_>) -> Result<Manifest, LoadError> {
     }
 }
 
-/// Loads a manifest from a text, such as standard input's. `name` is what
+/// Loads a manifest from a text in memory. `name` is what
 /// problems call it; relative paths start from `root`, which is absolute.
 pub fn load_text(
     name: &Path,

@@ -20,7 +20,7 @@ mod tree;
 mod words;
 
 pub use expand::Environment;
-pub use load::{LoadError, load, load_text};
+pub use load::{LoadError, load, load_from, load_in, load_text};
 pub use model::*;
 pub use problem::{ManifestError, Problem, ProblemCode, SourceText};
 pub use reference::{key_sections, key_table};

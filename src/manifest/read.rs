@@ -26,9 +26,15 @@ pub(super) fn text(path: &Path) -> Result<String, ReadError> {
     if size > limits::BYTES {
         return Err(ReadError::TooLarge(size));
     }
-    let mut bytes = Vec::new();
     // The file may grow, or be a pipe that states no size.
-    file.take(limits::BYTES + 1)
+    stream(file)
+}
+
+/// Reads a stream to its end; it must be UTF-8.
+pub(super) fn stream(stream: impl Read) -> Result<String, ReadError> {
+    let mut bytes = Vec::new();
+    stream
+        .take(limits::BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(ReadError::Io)?;
     if bytes.len() as u64 > limits::BYTES {

@@ -30,9 +30,10 @@ pub(super) fn is_secret_key(key: &str) -> bool {
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect();
+    let key = key.strip_suffix('s').unwrap_or(&key);
     matches!(
-        key.as_str(),
-        "bearer" | "credential" | "credentials" | "authorization" | "auth" | "pwd"
+        key,
+        "bearer" | "credential" | "authorization" | "auth" | "pwd"
     ) || ENDS.iter().any(|end| key.ends_with(end))
 }
 

@@ -594,6 +594,52 @@ fn every_word_of_a_key_table_is_understood() {
 }
 
 #[test]
+fn a_tab_that_indents_is_refused_with_its_place() {
+    let error = load(&files_job("\ttags: [a]\n")).unwrap_err();
+    let text = error.render(false, 100);
+
+    assert_eq!(error.problems()[0].code, ProblemCode::Syntax);
+    assert!(text.contains("m.yaml:8:1"), "{text}");
+    assert!(text.contains("indent with spaces"), "{text}");
+}
+
+#[test]
+fn a_stream_is_read_like_a_file() {
+    let read = |bytes: &[u8]| load_from(Path::new("-"), bytes, Path::new("/r"), &|_| None);
+
+    assert_eq!(
+        read(files_job("").as_bytes()).unwrap().root,
+        Path::new("/r")
+    );
+    let error = read(b"version: 1\nname: \xff").unwrap_err();
+    assert!(
+        matches!(&error, LoadError::Invalid(error) if error.problems()[0].code == ProblemCode::Encoding)
+    );
+    let endless = std::io::Read::take(std::io::repeat(b' '), 1 << 30);
+    let error = load_from(Path::new("-"), endless, Path::new("/r"), &|_| None).unwrap_err();
+    assert!(matches!(error, LoadError::TooLarge { .. }));
+}
+
+#[test]
+fn names_of_secrets_are_known_in_many_spellings() {
+    for key in [
+        "token",
+        "api_token",
+        "REDIVIS_API_TOKEN",
+        "accessTokens",
+        "password",
+        "client-secret",
+        "apiKey",
+        "credentials",
+    ] {
+        assert!(secrets::is_secret_key(key), "{key}");
+    }
+    for key in ["name", "tokenizer", "key", "author", "passes", "from"] {
+        assert!(!secrets::is_secret_key(key), "{key}");
+    }
+}
+
+#[test]
 fn durations_are_read_as_people_write_them() {
     for (text, seconds) in [
         ("0", 0),

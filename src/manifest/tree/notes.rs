@@ -61,12 +61,18 @@ impl Notes<'_, '_> {
             return self.deep(at..at);
         }
         let reason = error.kind().to_string();
-        let tab = self.text.as_bytes().get(at) == Some(&b'\t')
-            || reason.contains("tab ")
-            || reason.contains("tabs ");
+        let bytes = self.text.as_bytes();
+        let is_tab = |at: usize| bytes.get(at) == Some(&b'\t');
+        let tab = is_tab(at) || reason.contains("tab ") || reason.contains("tabs ");
+        // The parser points behind a tab that indents.
+        let at = if tab && !is_tab(at) && at > 0 && is_tab(at - 1) {
+            at - 1
+        } else {
+            at
+        };
         let help = if tab {
             "indent with spaces; YAML does not allow tabs there"
-        } else if self.text.as_bytes().get(at) == Some(&b'*') {
+        } else if bytes.get(at) == Some(&b'*') {
             "a value that starts with `*` is an alias; put a glob in quotes"
         } else {
             ""
