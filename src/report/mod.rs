@@ -1,1 +1,30 @@
-//! report: see docs/architecture.md.
+//! What people and scripts read: the plan and the summary as text, the report
+//! and the events as JSON, the progress of a run.
+//!
+//! Everything here is told to a writer that `cli` chose; nothing decides, and
+//! nothing is read back. Start with [`write_plan`] (the dry-run diff),
+//! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
+
+mod accuracy;
+mod facts;
+mod json;
+mod one_line;
+mod plan_names;
+mod plan_text;
+mod plan_totals;
+mod progress;
+mod run_text;
+#[cfg(test)]
+mod sample;
+mod style;
+mod summary;
+mod words;
+
+pub use accuracy::PlanAccuracy;
+pub use facts::{CallFacts, Failure, RequestFacts, RunFacts};
+pub use json::{EVENT_FORMAT, event_line, write_plan_json};
+pub use one_line::ONE_LINE_BYTES;
+pub use plan_text::write_plan;
+pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
+pub use style::TextStyle;
+pub use summary::{Counts, REPORT_FORMAT, RunReport};

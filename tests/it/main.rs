@@ -1,5 +1,14 @@
 //! The integration tests: one binary, so that it links once. Modules only.
 
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
 mod frame;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod manifest_docs;
+#[cfg(test)]
+mod protocol;
