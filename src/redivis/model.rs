@@ -210,3 +210,16 @@ pub enum SessionStatus {
     /// 404 or 410: start again.
     Gone,
 }
+
+/// What to say of a variable; `None` leaves a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VariablePatch {
+    /// Which one.
+    pub name: String,
+    /// `label`.
+    pub label: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `valueLabels`, as value and label.
+    pub value_labels: Option<Vec<(String, String)>>,
+}
