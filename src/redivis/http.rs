@@ -514,6 +514,12 @@ impl<T: Transport> Transport for Mark<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // A head that fills the buffer would look like a closed connection.
+        let buffers = self.inner.buffers();
+        if buffers.input_append_buf().is_empty() {
+            let full = buffers.input().len();
+            return Err(ureq::Error::LargeResponseHeader(full, full));
+        }
         self.inner.await_input(timeout)
     }
 

@@ -22,6 +22,8 @@ mod retry;
 mod send;
 pub mod session;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod token;
 pub mod transfer;
 mod wire;

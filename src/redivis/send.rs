@@ -122,9 +122,6 @@ impl Http {
     /// Tells of a wait, counts it and waits. `false`: the run was asked to stop.
     pub(super) fn wait(&self, call: &Call<'_>, wait: Wait) -> bool {
         let delay = self.settings.retry.scaled(wait.delay);
-        if delay.is_zero() {
-            return !call.cancel.is_cancelled();
-        }
         (call.on_wait)(&wait);
         let started = Instant::now();
         let lasted = call.cancel.wait(delay);

@@ -167,7 +167,7 @@ struct Dialogue<'a> {
     md5: RunningMd5,
     /// What the server says it has.
     offset: u64,
-    /// The most that it ever had: what counts as progress.
+    /// The most that it ever had.
     reached: u64,
     stalls: u32,
     backoff: Backoff<'a>,
@@ -223,17 +223,19 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Believes the server; whether that is further than ever before.
+    /// Believes the server; whether it is further than before. New patience is
+    /// only given for being further than ever: a server that keeps losing what
+    /// it had would get it for ever.
     fn acknowledge(&mut self, offset: u64, on_offset: &mut dyn FnMut(u64)) -> bool {
+        let is_further = offset > self.offset;
         self.offset = offset;
         on_offset(offset);
-        if offset <= self.reached {
-            return false;
+        if offset > self.reached {
+            self.reached = offset;
+            self.stalls = 0;
+            self.backoff.progressed();
         }
-        self.reached = offset;
-        self.stalls = 0;
-        self.backoff.progressed();
-        true
+        is_further
     }
 
     /// Waits before the session is asked, if nothing has arrived for a while.
