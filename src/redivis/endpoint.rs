@@ -6,8 +6,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::model::ResourceUri;
-
 /// The API's base address, such as `https://redivis.com/api/v1`.
 ///
 /// Invariant: https, or http to a loopback host; no user name, query or
@@ -213,29 +211,27 @@ impl AddressError {
     }
 }
 
-impl ResourceUri {
-    /// Checks a `uri` of an answer: a path that stays under the API's base
-    /// (contract 2.2). Whatever else a server sends is not followed.
-    pub fn new(text: &str) -> Result<Self, AddressError> {
-        if !text.starts_with('/') {
-            return Err(AddressError::new("a resource's `uri` must be a path"));
-        }
-        let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#' | '\\');
-        if text.contains("//") || text.chars().any(bad) {
-            return Err(AddressError::new(
-                "a resource's `uri` has a character that cannot stand in a path",
-            ));
-        }
-        let climbs = |segment: &str| {
-            let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-            plain == ".." || plain == "."
-        };
-        let hidden_slash = text.to_ascii_lowercase().contains("%2f");
-        if hidden_slash || text.split('/').any(climbs) {
-            return Err(AddressError::new("a resource's `uri` leaves its folder"));
-        }
-        Ok(Self(encode(text, b"/%")))
+/// Checks a `uri` of an answer: a path that stays under the API's base (contract
+/// 2.2). Whatever else a server sends is not followed.
+pub(super) fn checked_path(text: &str) -> Result<String, AddressError> {
+    if !text.starts_with('/') {
+        return Err(AddressError::new("a resource's `uri` must be a path"));
     }
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#' | '\\');
+    if text.contains("//") || text.chars().any(bad) {
+        return Err(AddressError::new(
+            "a resource's `uri` has a character that cannot stand in a path",
+        ));
+    }
+    let climbs = |segment: &str| {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        plain == ".." || plain == "."
+    };
+    let hidden_slash = text.to_ascii_lowercase().contains("%2f");
+    if hidden_slash || text.split('/').any(climbs) {
+        return Err(AddressError::new("a resource's `uri` leaves its folder"));
+    }
+    Ok(encode(text, b"/%"))
 }
 
 /// A path segment, percent-encoded. `:` stays, as in the platform's own `uri`s.
@@ -286,6 +282,7 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::ResourceUri;
     use super::*;
 
     fn origin(text: &str) -> Origin {

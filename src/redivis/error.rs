@@ -178,7 +178,7 @@ struct Inner {
     url: String,
     status: Option<u16>,
     kind: ApiErrorKind,
-    words: Words,
+    words: Box<Words>,
     attempts: u32,
     elapsed: Duration,
     sent: bool,
@@ -327,7 +327,7 @@ pub(super) struct Subject {
 pub(super) struct Failure {
     pub(super) kind: ApiErrorKind,
     pub(super) status: Option<u16>,
-    pub(super) words: Words,
+    pub(super) words: Box<Words>,
     pub(super) sent: bool,
     pub(super) retry_after: Option<Duration>,
     pub(super) source: Option<Box<dyn Error + Send + Sync>>,
@@ -338,7 +338,7 @@ impl Failure {
         Self {
             kind,
             status: None,
-            words: Words::default(),
+            words: Box::default(),
             sent,
             retry_after: None,
             source: None,
@@ -349,7 +349,7 @@ impl Failure {
     pub(super) fn protocol(status: Option<u16>, why: impl Into<String>) -> Self {
         Self {
             status,
-            words: Words::plain(why),
+            words: Box::new(Words::plain(why)),
             ..Self::new(ApiErrorKind::Protocol, true)
         }
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::io::{self, Read, Write as _};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -256,7 +256,8 @@ fn proxy(text: &str) -> Result<Proxy, SetupError> {
             why: "SOCKS is not supported, only `http://` and `https://` proxies",
         });
     }
-    Proxy::new(text.trim()).map_err(|_| SetupError::Proxy {
+    // Its error would say no more.
+    Proxy::new(text.trim()).ok().ok_or(SetupError::Proxy {
         why: "it is not an address such as `http://proxy.example:3128`",
     })
 }
@@ -316,14 +317,17 @@ fn read(
                 // Enough of an error to report; its connection is given up.
                 break;
             }
-            match sink {
-                Sink::Spool(spool) if good => {
-                    spool.write_all(&buffer[..read]).map_err(|error| {
-                        Fault::Ours(Failure::new(ApiErrorKind::LocalRead, true).with_source(error))
-                    })?
+            let bytes = &buffer[..read];
+            let kept = match sink {
+                Sink::Spool(spool) if good => spool.write_all(bytes),
+                Sink::Spool(_) | Sink::Memory => {
+                    body.extend_from_slice(bytes);
+                    Ok(())
                 }
-                Sink::Spool(_) | Sink::Memory => body.extend_from_slice(&buffer[..read]),
-            }
+            };
+            kept.map_err(|error| {
+                Fault::Ours(Failure::new(ApiErrorKind::LocalRead, true).with_source(error))
+            })?;
         }
     }
     Ok(Answer {
@@ -336,6 +340,10 @@ fn read(
 }
 
 /// What an error of ureq means (observed with ureq 3.5.1).
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "ureq's enum is open; what we do not know is an answer we do not know"
+)]
 fn failure_of(error: ureq::Error, progress: Progress) -> Failure {
     let (kind, sent) = match &error {
         // How rustls reports a certificate that it does not accept.
@@ -354,7 +362,6 @@ fn failure_of(error: ureq::Error, progress: Progress) -> Failure {
         | ureq::Error::BadUri(_)
         | ureq::Error::RequireHttpsOnly(_)
         | ureq::Error::InvalidProxyUrl => (ApiErrorKind::Protocol, false),
-        // Foreign and open: an answer that cannot be read is the careful reading.
         _ => (ApiErrorKind::Protocol, progress.is_sent),
     };
     Failure::new(kind, sent).with_source(error)
@@ -364,8 +371,11 @@ fn failure_of(error: ureq::Error, progress: Progress) -> Failure {
 /// connection failed.
 #[derive(Debug, Clone, Default)]
 struct CachingResolver {
-    known: Arc<Mutex<BTreeMap<String, (Instant, Vec<SocketAddr>)>>>,
+    known: Arc<Mutex<Known>>,
 }
+
+/// Addresses by host and port, with the time of their look-up.
+type Known = BTreeMap<String, (Instant, Vec<SocketAddr>)>;
 
 impl CachingResolver {
     fn key(uri: &Uri) -> Option<String> {
@@ -378,7 +388,7 @@ impl CachingResolver {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Instant, Vec<SocketAddr>)>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

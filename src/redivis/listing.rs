@@ -61,8 +61,10 @@ pub(super) fn read(
 /// The decoder panics on some schemas that no writer makes; that is an answer
 /// like any other that we do not understand.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ListingError> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .map_err(|_| ListingError::NotArrow)?
+    // What a panic carries has been printed already.
+    let decoded = catch_unwind(AssertUnwindSafe(decode)).ok();
+    decoded
+        .ok_or(ListingError::NotArrow)?
         .map_err(ListingError::Arrow)
 }
 
@@ -106,8 +108,12 @@ fn walk(stream: &mut (impl Read + Seek), is_framed: bool) -> Result<(), ListingE
         metadata.resize(usize::try_from(length).unwrap_or(0), 0);
         stream.read_exact(&mut metadata).map_err(local)?;
         at += length;
-        let message = arrow_ipc::root_as_message(&metadata).map_err(|_| ListingError::NotArrow)?;
-        let body = u64::try_from(message.bodyLength()).map_err(|_| ListingError::NotArrow)?;
+        let message = arrow_ipc::root_as_message(&metadata)
+            .ok()
+            .ok_or(ListingError::NotArrow)?;
+        let body = u64::try_from(message.bodyLength())
+            .ok()
+            .ok_or(ListingError::NotArrow)?;
         if body > ARROW_MESSAGE_CAP {
             return Err(ListingError::TooLarge);
         }
@@ -227,6 +233,6 @@ impl<'a> Sizes<'a> {
         } else {
             return Err(ListingError::Column(self.name));
         };
-        u64::try_from(signed).map_err(|_| ListingError::Size)
+        u64::try_from(signed).ok().ok_or(ListingError::Size)
     }
 }

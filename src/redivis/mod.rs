@@ -39,7 +39,7 @@ pub use proxy::ProxySettings;
 pub use reader::Reader;
 pub use retry::{Call, RetryPolicy, Wait, WaitReason};
 pub use send::{Http, HttpSettings};
-pub use session::{open_session, send_session, session_status};
+pub use session::{OpenSession, open_session, send_session, session_status};
 pub use stats::{HttpStats, Latency};
 pub use token::TokenSource;
 pub use transfer::{TransferError, TransferSource, Transferred, put_plain};

@@ -222,7 +222,7 @@ pub(super) fn http_date_ms(text: &str) -> Option<i64> {
     rfc2822::DateTimeParser::new()
         .parse_timestamp(text.trim())
         .ok()
-        .map(|at| at.as_millisecond())
+        .map(jiff::Timestamp::as_millisecond)
 }
 
 /// `--bwlimit`: bytes per second over all workers.

@@ -141,6 +141,7 @@ impl Http {
         let mut trial = Trial {
             backoff: self.backoff(),
             attempts: 0,
+            took: Duration::ZERO,
             was_stale: false,
             was_renewed: false,
         };
@@ -164,8 +165,8 @@ impl Http {
                 }
                 Err(failed) => failed,
             };
-            let took = attempt_started.elapsed();
-            let next = self.next_step(request, &place, &mut trial, &failure, attempted, took);
+            trial.took = attempt_started.elapsed();
+            let next = self.next_step(request, &place, &mut trial, &failure, attempted);
             let go_on = match next {
                 Next::GiveUp => false,
                 Next::AtOnce => true,
@@ -192,7 +193,6 @@ impl Http {
         trial: &mut Trial<'_>,
         failure: &Failure,
         attempted: Attempted,
-        took: Duration,
     ) -> Next {
         let now = Instant::now();
         if failure.kind == ApiErrorKind::Unauthorized {
@@ -231,7 +231,7 @@ impl Http {
         if is_unreachable && trial.attempts >= FIRST_CONNECT_ATTEMPTS {
             return Next::GiveUp;
         }
-        let Some(delay) = trial.backoff.next(took, failure.retry_after) else {
+        let Some(delay) = trial.backoff.next(trial.took, failure.retry_after) else {
             return Next::GiveUp;
         };
         Next::After(Wait {
@@ -379,7 +379,7 @@ impl Http {
         Failure {
             kind: ApiErrorKind::of_status(answer.status, &words),
             status: Some(answer.status),
-            words,
+            words: Box::new(words),
             sent: true,
             retry_after,
             source: None,
@@ -545,6 +545,8 @@ struct Place {
 struct Trial<'a> {
     backoff: Backoff<'a>,
     attempts: u32,
+    /// The last attempt's time.
+    took: Duration,
     was_stale: bool,
     was_renewed: bool,
 }

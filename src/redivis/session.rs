@@ -93,23 +93,31 @@ fn ask(
     }
 }
 
-/// Sends the rest of a file to a session, in chunks of `chunk` bytes (rounded to
-/// what the protocol allows), and recovers it as often as something arrives
-/// between two failures. `from` is what a status query said, or `Offset(0)` for a
-/// new session. `on_offset` is told what the server says it has.
+/// An open session, and how to go on with it.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenSession<'a> {
+    /// Its address.
+    pub url: &'a SignedUrl,
+    /// What a status query said, or `Offset(0)` for a new one.
+    pub from: SessionStatus,
+    /// Bytes of one request; rounded down to what the protocol allows. More than
+    /// the file has means one request for all of it.
+    pub chunk: u64,
+}
+
+/// Sends the rest of a file to a session, and recovers it as often as something
+/// arrives between two failures. `on_offset` is told what the server says it has.
 ///
 /// The MD5 is of the whole file; what an earlier process sent is read again here.
 pub fn send_session(
     writer: &Writer,
     call: &Call<'_>,
-    session: &SignedUrl,
+    session: OpenSession<'_>,
     source: &mut TransferSource<'_>,
-    chunk: u64,
-    from: SessionStatus,
     on_offset: &mut dyn FnMut(u64),
 ) -> Result<Transferred, TransferError> {
     let size = source.size;
-    let resumed_at = match from {
+    let resumed_at = match session.from {
         SessionStatus::Complete => size,
         SessionStatus::Offset(offset) if offset <= size => offset,
         // More than the file has: it is another file's.
@@ -127,8 +135,8 @@ pub fn send_session(
     let mut dialogue = Dialogue {
         writer,
         call: &counted,
-        session,
-        chunk: (chunk / CHUNK_QUANTUM).max(1) * CHUNK_QUANTUM,
+        session: session.url,
+        chunk: (session.chunk / CHUNK_QUANTUM).max(1) * CHUNK_QUANTUM,
         md5: RunningMd5::new(),
         offset: resumed_at,
         reached: resumed_at,
@@ -137,7 +145,7 @@ pub fn send_session(
     };
     let catch_up = dialogue.md5.catch_up(source.file, resumed_at);
     catch_up.map_err(TransferError::local)?;
-    let last = match from {
+    let last = match session.from {
         SessionStatus::Complete => None,
         SessionStatus::Offset(_) | SessionStatus::Gone => dialogue.run(source, on_offset)?,
     };
@@ -182,7 +190,7 @@ impl Dialogue<'_> {
     ) -> Result<Option<Answer>, TransferError> {
         loop {
             let started = Instant::now();
-            let end = (self.offset + self.chunk).min(source.size);
+            let end = self.offset.saturating_add(self.chunk).min(source.size);
             let outcome = self.send_chunk(source, end);
             let failure = match outcome {
                 Ok(Acknowledged::All(answer)) if end == source.size => {

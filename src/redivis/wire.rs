@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::base::digest::DigestError;
 use crate::base::{Md5Digest, MergeStrategy, VariableType};
 
 use super::endpoint::AddressError;
@@ -23,6 +24,8 @@ pub(super) enum WireError {
     Missing { field: &'static str },
     #[error("its `uri` is not used")]
     Uri(#[from] AddressError),
+    #[error("its hash is none")]
+    Digest(#[source] DigestError),
     #[error("its `uri` is not one of a {kind}")]
     Foreign { kind: &'static str },
     #[error("its `{field}` does not match: sent `{sent}`, got `{got}`")]
@@ -58,9 +61,7 @@ impl<'de> Deserialize<'de> for Int {
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Int, E> {
-                i64::try_from(value)
-                    .map(Int)
-                    .map_err(|_| E::custom("a number out of range"))
+                i64::try_from(value).map(Int).map_err(E::custom)
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Int, E> {
@@ -76,10 +77,7 @@ impl<'de> Deserialize<'de> for Int {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Int, E> {
-                text.trim()
-                    .parse()
-                    .map(Int)
-                    .map_err(|_| E::custom("text that is no whole number"))
+                text.trim().parse().map(Int).map_err(E::custom)
             }
         }
         deserializer.deserialize_any(IntVisitor)
@@ -351,11 +349,7 @@ pub(super) fn md5(text: Option<&str>) -> Result<Option<Md5Digest>, WireError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| WireError::Differs {
-        field: "md5Hash",
-        sent: "an MD5".to_owned(),
-        got: text.chars().take(80).collect(),
-    })
+    text.parse().map(Some).map_err(WireError::Digest)
 }
 
 /// `tempUpload` (docs: rest-api/tables/createtempuploads), and the older

@@ -93,13 +93,14 @@ fn tidy(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn words(body: &str) -> (Option<String>, Option<String>, Option<String>) {
-        let words = Words::of_body(body.as_bytes());
-        (words.code, words.message, words.scope)
-    }
-
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    /// Code, message and scope, `-` for none.
+    fn words(body: &str) -> [String; 3] {
+        let Words {
+            code,
+            message,
+            scope,
+        } = Words::of_body(body.as_bytes());
+        [code, message, scope].map(|text| text.unwrap_or_else(|| "-".to_owned()))
     }
 
     #[test]
@@ -108,11 +109,11 @@ mod tests {
             words(
                 r#"{"status":403,"error":"insufficient_scope","error_description":"No.","scope":"data.edit","amr_values":["x"]}"#
             ),
-            (some("insufficient_scope"), some("No."), some("data.edit"))
+            ["insufficient_scope", "No.", "data.edit"]
         );
         assert_eq!(
             words(r#"{"error":{"message":"Too many requests","status":429}}"#),
-            (None, some("Too many requests"), None)
+            ["-", "Too many requests", "-"]
         );
     }
 
@@ -122,27 +123,27 @@ mod tests {
             words(
                 "<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>The token has\nexpired.</Message></Error>"
             ),
-            (some("ExpiredToken"), some("The token has expired."), None)
+            ["ExpiredToken", "The token has expired.", "-"]
         );
         assert_eq!(
             words("<html><head><title>502 Bad Gateway</title></head><body>x</body></html>"),
-            (None, some("502 Bad Gateway"), None)
+            ["-", "502 Bad Gateway", "-"]
         );
         assert_eq!(
             words("<html><body><h1>Sorry</h1> <p>down</p></body></html>"),
-            (None, some("Sorry down"), None)
+            ["-", "Sorry down", "-"]
         );
         assert_eq!(
             words("upstream\r\n\u{1b}[31mgone"),
-            (None, some("upstream [31mgone"), None)
+            ["-", "upstream [31mgone", "-"]
         );
-        assert_eq!(words(""), (None, None, None));
+        assert_eq!(words(""), ["-", "-", "-"]);
     }
 
     #[test]
     fn long_texts_are_shortened() {
-        let (_, message, _) = words(&"é".repeat(2 * MESSAGE_CHARS));
+        let [_, message, _] = words(&"é".repeat(2 * MESSAGE_CHARS));
 
-        assert_eq!(message.unwrap().chars().count(), MESSAGE_CHARS + 2);
+        assert_eq!(message.chars().count(), MESSAGE_CHARS + 2);
     }
 }

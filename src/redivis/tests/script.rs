@@ -82,7 +82,6 @@ impl Script {
         Self { address, shared }
     }
 
-    /// A server that answers every request well and with nothing.
     pub(super) fn base(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -126,7 +125,11 @@ impl Shared {
             let step = step.unwrap_or_else(|| Step::Answer(answer(418, &[], "no more steps")));
             let wanted = match &step {
                 Step::Early(bytes, _) | Step::CutAfter(bytes) => *bytes,
-                _ => length,
+                Step::Answer(_)
+                | Step::Cut
+                | Step::AnswerAndClose(_)
+                | Step::Endless(_)
+                | Step::Stall => length,
             };
             seen.body = vec![0; wanted];
             let whole = reader.read_exact(&mut seen.body).is_ok();
@@ -146,9 +149,10 @@ impl Shared {
                 }
                 Step::Cut | Step::CutAfter(_) => return,
                 Step::Endless(head) => {
+                    let blanks = vec![b' '; 65_536];
                     let mut sent = writer.write_all(head.as_bytes());
                     while sent.is_ok() {
-                        sent = writer.write_all(&[b' '; 65536]);
+                        sent = writer.write_all(&blanks);
                     }
                     drop(writer.shutdown(Shutdown::Both));
                     return;

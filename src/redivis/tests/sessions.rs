@@ -7,8 +7,8 @@ use super::script::{Script, Step, answer, says};
 use super::{Watch, writer};
 use crate::base::{Md5Digest, SignedUrl};
 use crate::redivis::{
-    ApiErrorKind, SessionStatus, TransferError, TransferSource, Transferred, open_session,
-    send_session, session_status,
+    ApiErrorKind, OpenSession, SessionStatus, TransferError, TransferSource, Transferred,
+    open_session, send_session, session_status,
 };
 
 const QUANTUM: u64 = 262_144;
@@ -16,7 +16,7 @@ const QUANTUM: u64 = 262_144;
 /// 2.5 quanta that differ everywhere.
 fn content() -> Vec<u8> {
     (0..655_360_u32)
-        .flat_map(|n| n.to_le_bytes())
+        .flat_map(u32::to_le_bytes)
         .take(655_360)
         .collect()
 }
@@ -53,14 +53,16 @@ fn send_from(server: &Script, from: SessionStatus, chunk: u64) -> Sent {
         send_session(
             &writer(server),
             call,
-            &SignedUrl::new(server.url("/s?id=1")),
+            OpenSession {
+                url: &SignedUrl::new(server.url("/s?id=1")),
+                from,
+                chunk,
+            },
             &mut TransferSource {
                 file: &mut file,
                 size: 655_360,
                 unchanged: &|| true,
             },
-            chunk,
-            from,
             &mut |offset| offsets.push(offset),
         )
     });
@@ -437,14 +439,16 @@ fn an_answer_in_the_middle_of_a_chunk_is_not_lost() {
             send_session(
                 &writer(&server),
                 call,
-                &SignedUrl::new(server.url("/s")),
+                OpenSession {
+                    url: &SignedUrl::new(server.url("/s")),
+                    from: SessionStatus::Offset(0),
+                    chunk: 1 << 30,
+                },
                 &mut TransferSource {
                     file: &mut file,
                     size: 40_000_000,
                     unchanged: &|| true,
                 },
-                1 << 30,
-                SessionStatus::Offset(0),
                 &mut |_| {},
             )
         })
@@ -463,14 +467,16 @@ fn an_empty_file_ends_its_session_with_an_empty_put() {
             send_session(
                 &writer(&server),
                 call,
-                &SignedUrl::new(server.url("/s")),
+                OpenSession {
+                    url: &SignedUrl::new(server.url("/s")),
+                    from: SessionStatus::Offset(0),
+                    chunk: 1 << 30,
+                },
                 &mut TransferSource {
                     file: &mut file,
                     size: 0,
                     unchanged: &|| true,
                 },
-                QUANTUM,
-                SessionStatus::Offset(0),
                 &mut |_| {},
             )
         })
@@ -493,17 +499,12 @@ fn a_file_that_changes_stops_its_session() {
                 size,
                 unchanged,
             };
-            let session = SignedUrl::new(server.url("/s"));
-            let from = SessionStatus::Offset(0);
-            send_session(
-                &writer(&server),
-                call,
-                &session,
-                &mut source,
-                1 << 30,
-                from,
-                &mut |_| {},
-            )
+            let session = OpenSession {
+                url: &SignedUrl::new(server.url("/s")),
+                from: SessionStatus::Offset(0),
+                chunk: 1 << 30,
+            };
+            send_session(&writer(&server), call, session, &mut source, &mut |_| {})
         })
     };
 
