@@ -320,7 +320,7 @@ fn checked_uri(
     }
 }
 
-/// `rawFile` (docs: rest-api/tables/createrawfiles).
+/// `rawFile` (docs: rest-api/files/post).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawFile {

@@ -310,13 +310,17 @@ fn an_address_that_is_refused_asks_for_a_fresh_one() {
 }
 
 #[test]
-fn a_refusal_while_the_file_is_sent_is_not_lost() {
+fn a_refusal_while_the_file_is_sent_is_not_lost_and_ends_the_reading() {
     let content = vec![7; 30_000_000];
     let server = Script::new([Step::Early(1000, answer(403, &[], "no"))]);
+    let writer = writer(&server);
+    let url = server.url("/up/1");
 
-    let error = put(&server, &content, 30_000_000, &|| true).unwrap_err();
+    let error = put_with(&writer, &url, &content, 30_000_000, &|| true).unwrap_err();
 
     assert!(matches!(error, TransferError::UrlRefused(_)), "{error:?}");
+    let read = writer.reader().http().stats().sent_bytes;
+    assert!(read < 30_000_000, "{read}");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::{Watch, dataset, quietly, settings, table, writer, writer_with};
 use crate::base::cancel::CancelReason;
 use crate::base::{Secret, SignedUrl, Version};
 use crate::redivis::{
-    ApiErrorKind, Endpoint, NewTempUpload, ResourceUri, TokenSource, TransferError, TransferSource,
-    WaitReason, put_plain,
+    ApiErrorKind, Endpoint, Http, NewTempUpload, ResourceUri, TokenSource, TransferError,
+    TransferSource, WaitReason, put_plain,
 };
 
 const TABLE: &str = r#"{"uri":"/tables/me.survey:next.scans","name":"scans"}"#;
@@ -622,4 +622,97 @@ fn the_server_s_limit_is_seen_in_the_statistics() {
 
     let limit = writer.reader().http().stats().rate_limit;
     assert_eq!((limit.limit, limit.remaining), (Some(1000), Some(990)));
+}
+
+#[test]
+fn workers_that_start_together_again_and_again_share_their_connections() {
+    const WORKERS: usize = 12;
+    let server = Script::new(std::iter::repeat_n(json(TABLE), 5 * WORKERS));
+    let mut settings = settings(&server);
+    settings.connections = WORKERS;
+    let writer = writer_with(settings);
+
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    quietly(|call| writer.reader().table(call, &table(), &Version::Next)).unwrap();
+                });
+            }
+        });
+    }
+
+    assert_eq!(server.seen().len(), 5 * WORKERS);
+    assert!(server.connections() <= WORKERS, "{}", server.connections());
+}
+
+#[test]
+fn a_proxy_gets_no_token_and_a_refused_tunnel_leaves_no_doubt() {
+    let proxy = Script::new(std::iter::repeat_n(says(403, &[], "no"), 6));
+    let mut settings = settings(&proxy);
+    settings.endpoint = Endpoint::DEFAULT.parse().unwrap();
+    settings.proxy.https_proxy = Some(proxy.base());
+
+    let error = quietly(|call| writer_with(settings).insert_rows(call, &uri(), b"{}")).unwrap_err();
+
+    assert_eq!(error.kind(), &ApiErrorKind::Network, "{error}");
+    assert!(!error.is_in_doubt());
+    let seen = &proxy.seen()[0];
+    assert_eq!(seen.line, "CONNECT redivis.com:443 HTTP/1.1");
+    assert_eq!(seen.header("authorization"), None);
+    assert_eq!(proxy.seen().len(), 6);
+}
+
+#[test]
+fn this_machine_is_reached_without_the_proxy() {
+    let server = Script::new([json(TABLE)]);
+    let mut settings = settings(&server);
+    settings.proxy.all_proxy = Some("http://127.0.0.1:9".to_owned());
+
+    quietly(|call| {
+        let writer = writer_with(settings);
+        writer.reader().table(call, &table(), &Version::Next)
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_cannot_be_set_up_says_so_and_shows_no_password() {
+    let server = Script::new([]);
+    for (proxy, pem) in [
+        (Some("socks5://me:secret@proxy.example:1080"), None),
+        (Some("http://me:secret@"), None),
+        (None, Some("no certificate")),
+        (
+            None,
+            Some("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"),
+        ),
+    ] {
+        let mut settings = settings(&server);
+        settings.proxy.https_proxy = proxy.map(str::to_owned);
+        settings.ca_cert = pem.map(|pem| pem.as_bytes().to_vec());
+        let error = Http::new(settings).unwrap_err();
+
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls_is_not_asked_twice() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // Until the client has gone, so that it reads the answer and not a reset.
+        drop(std::io::copy(&mut stream, &mut std::io::sink()));
+    });
+    let mut settings = settings(&Script::new([]));
+    settings.endpoint = format!("https://{address}/api/v1").parse().unwrap();
+
+    let error = quietly(|call| writer_with(settings).insert_rows(call, &uri(), b"{}")).unwrap_err();
+    server.join().unwrap();
+
+    assert_eq!(error.kind(), &ApiErrorKind::Tls, "{error:?}");
+    assert!(!error.is_in_doubt());
 }
