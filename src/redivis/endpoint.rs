@@ -348,6 +348,8 @@ mod tests {
         ] {
             assert_eq!(origin(target).may_have_token_of(of), may, "{target}");
         }
+        let plain = origin("http://redivis.example.org/api");
+        assert!(!plain.may_have_token_of(&plain));
         assert!(Origin::of("https://redivis.com@evil.example/").is_err());
     }
 

@@ -208,7 +208,11 @@ mod tests {
         let mut backoff = Backoff::new(&policy, 1);
 
         assert_eq!(backoff.next(policy.total, None), None);
+        while backoff.doublings < 8 {
+            backoff.next(Duration::ZERO, None);
+        }
         backoff.progressed();
-        assert!(backoff.next(Duration::from_secs(1), None).is_some());
+        let delay = backoff.next(Duration::from_secs(1), None);
+        assert!(delay.is_some_and(|delay| delay <= policy.base), "{delay:?}");
     }
 }

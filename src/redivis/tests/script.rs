@@ -21,8 +21,8 @@ pub(super) enum Step {
     AnswerAndClose(Vec<u8>),
     /// Read it all, answer with this head and a body that does not end.
     Endless(String),
-    /// Read it all, say nothing until the client goes.
-    Stall,
+    /// Read it all, send these bytes, say nothing more until the client goes.
+    Stall(Vec<u8>),
 }
 
 /// One request.
@@ -129,7 +129,7 @@ impl Shared {
                 | Step::Cut
                 | Step::AnswerAndClose(_)
                 | Step::Endless(_)
-                | Step::Stall => length,
+                | Step::Stall(_) => length,
             };
             seen.body = vec![0; wanted];
             let whole = reader.read_exact(&mut seen.body).is_ok();
@@ -157,7 +157,8 @@ impl Shared {
                     drop(writer.shutdown(Shutdown::Both));
                     return;
                 }
-                Step::Stall => {
+                Step::Stall(bytes) => {
+                    drop(writer.write_all(&bytes));
                     drop(reader.read(&mut [0]));
                     return;
                 }

@@ -490,7 +490,7 @@ fn an_empty_file_ends_its_session_with_an_empty_put() {
 
 #[test]
 fn a_file_that_changes_stops_its_session() {
-    let server = Script::new([says(400, &[], "")]);
+    let server = Script::new([says(400, &[], ""), done()]);
     let mut file = file();
     let send = |file: &mut File, size, unchanged: &dyn Fn() -> bool| {
         Watch::default().run(|call| {
@@ -509,6 +509,9 @@ fn a_file_that_changes_stops_its_session() {
     };
 
     // The server says that the total is wrong, and it is.
+    let error = send(&mut file, 655_360, &|| false).unwrap_err();
+    assert!(matches!(error, TransferError::SourceChanged), "{error:?}");
+    // All of it arrived, but it is not what was planned.
     let error = send(&mut file, 655_360, &|| false).unwrap_err();
     assert!(matches!(error, TransferError::SourceChanged), "{error:?}");
     // The file is shorter than planned.
