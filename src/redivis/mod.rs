@@ -7,6 +7,7 @@
 //! failure beyond one request or one session.
 
 mod answer;
+mod bodies;
 mod body;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod model;
 mod pacer;
 mod proxy;
 mod reader;
+mod request;
 mod retry;
 mod send;
 pub mod session;

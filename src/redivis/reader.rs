@@ -17,8 +17,9 @@ use super::model::{
     RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion,
     ResourceUri,
 };
+use super::request::{Answered, Repeat, Request};
 use super::retry::Call;
-use super::send::{Answered, Http, Repeat, Request};
+use super::send::Http;
 use super::wire::{self, Page, WireError};
 
 /// Reads the remote. Cheap to clone; clones share connections and pace.

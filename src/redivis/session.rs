@@ -15,8 +15,8 @@ use super::error::{ApiError, ApiErrorKind, Method};
 use super::limits::{CHUNK_QUANTUM, SESSION_STALLS};
 use super::md5::RunningMd5;
 use super::model::SessionStatus;
+use super::request::{Answered, Repeat, Request};
 use super::retry::{Backoff, Call, Wait, WaitReason};
-use super::send::{Answered, Repeat, Request};
 use super::transfer::{TransferError, TransferSource, Transferred, check_stored};
 use super::writer::Writer;
 

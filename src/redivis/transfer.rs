@@ -13,8 +13,8 @@ use super::body::{Body, FileBody, SourceChanged};
 use super::error::{ApiError, ApiErrorKind, Method};
 use super::md5::RunningMd5;
 use super::reader::md5_of;
+use super::request::{Repeat, Request};
 use super::retry::Call;
-use super::send::{Repeat, Request};
 use super::writer::Writer;
 
 /// A file to be sent.

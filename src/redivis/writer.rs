@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::base::{DatasetRef, MergeStrategy, SignedUrl, TableRef, UploadType, Version};
 
 use super::answer::Sink;
+use super::bodies;
 use super::body::Body;
 use super::endpoint::{AddressError, encode_segment};
 use super::error::{ApiError, ApiErrorKind, Failure, Method};
@@ -19,8 +20,9 @@ use super::model::{
     StagedFile, TablePatch, TempUpload, TransferMode, UploadContent, VariablePatch,
 };
 use super::reader::{Reader, dataset_path, table_path};
+use super::request::{Answered, Repeat, Request};
 use super::retry::Call;
-use super::send::{Answered, Http, Repeat, Request};
+use super::send::Http;
 use super::wire::{self, Page, WireError};
 
 /// Writes to the remote, and lends its reader.
@@ -75,7 +77,7 @@ impl Writer {
         new: &NewTable,
     ) -> Result<RemoteTable, ApiError> {
         let path = format!("{}/tables", dataset_path(table.dataset(), &Version::Next));
-        let body = wire::NewTableBody {
+        let body = bodies::NewTableBody {
             // A reference id is the platform's to give.
             name: table.table().split(':').next().unwrap_or_default(),
             upload_merge_strategy: new.merge.map(MergeStrategy::as_str),
@@ -94,7 +96,7 @@ impl Writer {
         table: &TableRef,
         patch: &TablePatch,
     ) -> Result<RemoteTable, ApiError> {
-        let body = wire::TablePatchBody {
+        let body = bodies::TablePatchBody {
             upload_merge_strategy: patch.merge.map(MergeStrategy::as_str),
             description: patch.description.as_deref(),
         };
@@ -111,11 +113,11 @@ impl Writer {
         table: &TableRef,
         variables: &[VariablePatch],
     ) -> Result<(), ApiError> {
-        let label = |(value, label)| wire::ValueLabelBody { value, label };
-        let body = wire::VariablesBody {
+        let label = |(value, label)| bodies::ValueLabelBody { value, label };
+        let body = bodies::VariablesBody {
             variables: variables
                 .iter()
-                .map(|one| wire::VariableBody {
+                .map(|one| bodies::VariableBody {
                     name: &one.name,
                     label: one.label.as_deref(),
                     description: one.description.as_deref(),
@@ -142,10 +144,10 @@ impl Writer {
         new: &[NewTempUpload],
     ) -> Result<Vec<TempUpload>, ApiError> {
         let path = format!("{}/tempUploads", table_path(table, &Version::Next));
-        let body = wire::TempUploadsBody {
+        let body = bodies::TempUploadsBody {
             temp_uploads: new
                 .iter()
-                .map(|one| wire::NewTempUploadBody {
+                .map(|one| bodies::NewTempUploadBody {
                     name: &one.name,
                     size: one.size,
                     resumable: one.resumable,
@@ -201,10 +203,10 @@ impl Writer {
         files: &[StagedFile],
     ) -> Result<Vec<RemoteFile>, ApiError> {
         let path = format!("{}/rawFiles", table_path(table, &Version::Next));
-        let body = wire::FilesBody {
+        let body = bodies::FilesBody {
             files: files
                 .iter()
-                .map(|file| wire::NewFileBody {
+                .map(|file| bodies::NewFileBody {
                     name: &file.name,
                     temp_upload_id: &file.temp_upload_id,
                 })
@@ -276,7 +278,7 @@ impl Writer {
     ) -> Result<RemoteVersion, ApiError> {
         let reference = encode_segment(&dataset.to_string());
         let path = format!("/datasets/{reference}/versions/next/release");
-        let body = wire::ReleaseBody {
+        let body = bodies::ReleaseBody {
             release_notes: notes,
         };
         let request = Request::api("release", Method::Post, path, Repeat::AfterLooking);
@@ -338,18 +340,18 @@ fn signed(url: Option<String>) -> Result<SignedUrl, WireError> {
     Ok(SignedUrl::new(url))
 }
 
-fn upload_body<'a>(name: &'a str, content: &'a UploadContent) -> wire::NewUploadBody<'a> {
-    let body = wire::NewUploadBody {
+fn upload_body<'a>(name: &'a str, content: &'a UploadContent) -> bodies::NewUploadBody<'a> {
+    let body = bodies::NewUploadBody {
         name,
-        ..wire::NewUploadBody::default()
+        ..bodies::NewUploadBody::default()
     };
     match content {
-        UploadContent::Stream(schema) => wire::NewUploadBody {
+        UploadContent::Stream(schema) => bodies::NewUploadBody {
             kind: Some("stream"),
             schema: Some(
                 schema
                     .iter()
-                    .map(|(name, kind)| wire::SchemaBody {
+                    .map(|(name, kind)| bodies::SchemaBody {
                         name,
                         kind: kind.as_str(),
                     })
@@ -361,7 +363,7 @@ fn upload_body<'a>(name: &'a str, content: &'a UploadContent) -> wire::NewUpload
             temp_upload_id,
             kind,
             options,
-        } => wire::NewUploadBody {
+        } => bodies::NewUploadBody {
             kind: kind.map(UploadType::as_str),
             temp_upload_id: Some(temp_upload_id),
             has_header_row: options.has_header,
