@@ -1,14 +1,20 @@
 //! What the platform says of its resources, in our words. Sizes are bytes, row
 //! counts are rows; a `None` is a field that the answer left out or had null.
 
+use super::endpoint::{AddressError, checked_path};
 use crate::base::{Md5Digest, MergeStrategy, SignedUrl, UploadOptions, UploadType, VariableType};
 
 /// The address of a resource, as the platform returned it: a path under the API
 /// base, checked to stay under it. Never computed by us (contract 6.4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceUri(pub(super) String);
+pub struct ResourceUri(String);
 
 impl ResourceUri {
+    /// Checks an address that an answer or the state holds.
+    pub fn new(text: &str) -> Result<Self, AddressError> {
+        checked_path(text).map(Self)
+    }
+
     /// The path, such as `/tables/owner.data:next.table/uploads/name`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -209,4 +215,17 @@ pub enum SessionStatus {
     Offset(u64),
     /// 404 or 410: start again.
     Gone,
+}
+
+/// What to say of a variable; `None` leaves a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VariablePatch {
+    /// Which one.
+    pub name: String,
+    /// `label`.
+    pub label: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `valueLabels`, as value and label.
+    pub value_labels: Option<Vec<(String, String)>>,
 }

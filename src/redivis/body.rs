@@ -1,0 +1,234 @@
+//! What a request carries: nothing, bytes in memory, or a part of a file. A body
+//! gives exactly the announced number of bytes or a local fault; it never ends
+//! early (ureq 3.5 would spin for ever), and it starts anew for each attempt.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::time::Instant;
+
+use super::md5::RunningMd5;
+use super::pacer::Bandwidth;
+use super::retry::{Call, RetryPolicy};
+
+thread_local! {
+    static PROGRESS: Cell<Progress> = const { Cell::new(Progress::NONE) };
+}
+
+/// What the current exchange of this thread has come to. An exchange runs on one
+/// thread from connecting to the end of the answer, and the adaptors under ureq
+/// have no other way to tell us.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// A new connection was opened.
+    pub(super) is_fresh: bool,
+    /// Bytes of the request, not of a handshake, were handed over.
+    pub(super) is_sent: bool,
+    /// The server stopped taking the body; an answer may still be readable.
+    pub(super) is_cut: bool,
+}
+
+impl Progress {
+    const NONE: Self = Self {
+        is_fresh: false,
+        is_sent: false,
+        is_cut: false,
+    };
+
+    pub(super) fn start() {
+        PROGRESS.set(Self::NONE);
+    }
+
+    pub(super) fn now() -> Self {
+        PROGRESS.get()
+    }
+
+    pub(super) fn connected() {
+        PROGRESS.set(Self {
+            is_fresh: true,
+            ..Self::NONE
+        });
+    }
+
+    pub(super) fn sent() {
+        PROGRESS.set(Self {
+            is_sent: true,
+            ..PROGRESS.get()
+        });
+    }
+
+    pub(super) fn cut() {
+        PROGRESS.set(Self {
+            is_cut: true,
+            ..PROGRESS.get()
+        });
+    }
+}
+
+/// The content of one request.
+#[derive(Debug)]
+pub(super) enum Body<'a, 'f> {
+    Empty,
+    Bytes(&'a [u8]),
+    File(&'a mut FileBody<'f>),
+}
+
+impl Body<'_, '_> {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.len,
+        }
+    }
+}
+
+/// A part of a local file, hashed as it passes.
+pub(super) struct FileBody<'f> {
+    pub(super) file: &'f mut File,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) md5: &'f mut RunningMd5,
+    /// Whether the file is still the one that was planned; asked before a repeat.
+    pub(super) unchanged: &'f dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for FileBody<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileBody")
+            .field("offset", &self.offset)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file ended before the announced size, or changed between two attempts.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the file changed while it was sent")]
+pub(super) struct SourceChanged;
+
+impl SourceChanged {
+    pub(super) fn is_in(error: &(dyn std::error::Error + 'static)) -> bool {
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            error
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
+        })
+    }
+}
+
+/// One attempt's pass over a body.
+pub(super) struct Outgoing<'a, 'b, 'f> {
+    body: &'a mut Body<'b, 'f>,
+    at: u64,
+    left: u64,
+    throttle: Throttle<'a>,
+    /// Bytes of content that were handed over.
+    pub(super) sent: u64,
+    /// What went wrong on our side.
+    pub(super) fault: Option<io::Error>,
+    /// The run was asked to stop while this was throttled.
+    pub(super) is_cancelled: bool,
+}
+
+/// What a pass over a body is watched and slowed by.
+#[derive(Clone, Copy)]
+pub(super) struct Throttle<'a> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) bandwidth: Option<&'a Bandwidth>,
+    pub(super) policy: &'a RetryPolicy,
+}
+
+impl<'a, 'b, 'f> Outgoing<'a, 'b, 'f> {
+    /// Starts from the body's first byte. `is_repeat`: an earlier attempt read
+    /// some of it.
+    pub(super) fn start(
+        body: &'a mut Body<'b, 'f>,
+        is_repeat: bool,
+        throttle: Throttle<'a>,
+    ) -> Result<Self, io::Error> {
+        if let Body::File(file) = body {
+            if is_repeat && !(file.unchanged)() {
+                return Err(io::Error::other(SourceChanged));
+            }
+            file.file.seek(SeekFrom::Start(file.offset))?;
+            file.md5.start_at(file.offset);
+        }
+        let left = body.len();
+        Ok(Self {
+            body,
+            at: 0,
+            left,
+            throttle,
+            sent: 0,
+            fault: None,
+            is_cancelled: false,
+        })
+    }
+
+    /// Reads the next bytes of the content, at most `buf` and never past the end.
+    fn read_content(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut *self.body {
+            Body::Empty => Ok(0),
+            Body::Bytes(bytes) => {
+                let at = usize::try_from(self.at).unwrap_or(usize::MAX);
+                bytes.get(at..).unwrap_or_default().read(buf)
+            }
+            Body::File(file) => {
+                let read = loop {
+                    match file.file.read(buf) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        other => break other?,
+                    }
+                };
+                if read == 0 {
+                    return Err(io::Error::other(SourceChanged));
+                }
+                file.md5.feed(file.offset + self.at, &buf[..read]);
+                Ok(read)
+            }
+        }
+    }
+}
+
+impl Read for Outgoing<'_, '_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let mut wanted = buf.len().min(most);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        if Progress::now().is_cut {
+            // Nobody takes these bytes; reading and hashing them would be waste.
+            buf[..wanted].fill(0);
+            self.left -= wanted as u64;
+            return Ok(wanted);
+        }
+        let Throttle {
+            call,
+            bandwidth,
+            policy,
+        } = self.throttle;
+        if let Some(bandwidth) = bandwidth {
+            wanted = wanted.min(bandwidth.grain());
+            let delay = policy.scaled(bandwidth.reserve(Instant::now(), wanted as u64));
+            if !delay.is_zero() && !call.cancel.wait(delay) {
+                self.is_cancelled = true;
+                return Err(io::Error::other("the run was asked to stop"));
+            }
+        }
+        match self.read_content(&mut buf[..wanted]) {
+            Ok(read) => {
+                self.at += read as u64;
+                self.left -= read as u64;
+                self.sent += read as u64;
+                (call.on_bytes)(read as u64);
+                Ok(read)
+            }
+            Err(error) => {
+                self.fault = Some(error);
+                Err(io::Error::other("the body could not be read"))
+            }
+        }
+    }
+}

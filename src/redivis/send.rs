@@ -1,0 +1,496 @@
+//! Sending one request until it is answered: the token, the pace, the repeats.
+//! What may be repeated is said by each call (contract 11); how an attempt is
+//! carried is `http`'s, and recovering a session is `session`'s.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::Secret;
+
+use super::answer::{Answer, Sink};
+use super::body::{Body, Outgoing, Progress, Throttle};
+use super::endpoint::{Endpoint, Origin, decode};
+use super::error::{ApiError, ApiErrorKind, Failure, RetryClass, Subject};
+use super::http::{AgentOptions, Head, Line, SetupError, length_of};
+use super::limits::FIRST_CONNECT_ATTEMPTS;
+use super::pacer::{Bandwidth, Pacer, RateLimit, http_date_ms, retry_after};
+use super::proxy::ProxySettings;
+use super::request::{Answered, Repeat, Request, Target};
+use super::retry::{Backoff, Call, RetryPolicy, Wait, WaitReason};
+use super::stats::{Counters, Exchanged, HttpStats};
+use super::token::TokenSource;
+use super::words::Words;
+
+/// How the client is set up.
+#[derive(Debug)]
+pub struct HttpSettings {
+    /// Where the API is.
+    pub endpoint: Endpoint,
+    /// The token and where it comes from.
+    pub token: TokenSource,
+    /// PEM certificates that are trusted instead of the system's.
+    pub ca_cert: Option<Vec<u8>>,
+    /// The proxy, if any.
+    pub proxy: ProxySettings,
+    /// Workers that will use the client at once.
+    pub connections: usize,
+    /// How long the server may be silent, and how long it may work on an answer.
+    pub timeout: Duration,
+    /// API calls per second, at most.
+    pub tps_limit: Option<f64>,
+    /// Bytes of content per second, at most, over all workers.
+    pub bandwidth: Option<u64>,
+    /// How patient the client is.
+    pub retry: RetryPolicy,
+    /// Said in `User-Agent`: a run's id, for instance.
+    pub agent_comment: String,
+    /// The clock, in milliseconds since 1970. Only asked when a server says
+    /// `Retry-After` as a date and not what time it is.
+    pub now_ms: fn() -> i64,
+}
+
+/// The client: one for a process, shared by all workers.
+pub struct Http {
+    settings: HttpSettings,
+    line: Line,
+    pacers: Mutex<BTreeMap<Origin, Arc<Pacer>>>,
+    bandwidth: Option<Bandwidth>,
+    counters: Counters,
+    streams: AtomicU64,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("endpoint", &self.settings.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// Sets the client up; sends nothing.
+    pub fn new(settings: HttpSettings) -> Result<Self, SetupError> {
+        let user_agent = user_agent(&settings.agent_comment);
+        let line = Line::new(&AgentOptions {
+            ca_cert: settings.ca_cert.as_deref(),
+            proxy: settings.proxy.address(),
+            connections: settings.connections,
+            timeout: settings.timeout,
+            user_agent: &user_agent,
+        })?;
+        Ok(Self {
+            line,
+            pacers: Mutex::default(),
+            bandwidth: settings.bandwidth.map(Bandwidth::new),
+            counters: Counters::default(),
+            streams: AtomicU64::new(0),
+            settings,
+        })
+    }
+
+    /// Where the API is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.settings.endpoint
+    }
+
+    /// Cuts all connections: calls that are under way end as cancelled, and so do
+    /// later ones.
+    pub fn shutdown(&self) {
+        self.line.shutdown();
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> HttpStats {
+        let mut stats = self.counters.snapshot();
+        stats.connections = self.line.connections();
+        stats.rate_limit = self.pacer(self.settings.endpoint.origin()).seen();
+        stats
+    }
+
+    /// A jitter stream of its own.
+    pub(super) fn backoff(&self) -> Backoff<'_> {
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed);
+        Backoff::new(&self.settings.retry, stream)
+    }
+
+    /// Tells of a wait, counts it and waits. `false`: the run was asked to stop.
+    pub(super) fn wait(&self, call: &Call<'_>, wait: Wait) -> bool {
+        let delay = self.settings.retry.scaled(wait.delay);
+        (call.on_wait)(&wait);
+        let started = Instant::now();
+        let lasted = call.cancel.wait(delay);
+        self.counters.waited(started.elapsed());
+        lasted
+    }
+
+    /// Sends a request, again if that is right, until it is answered well.
+    pub(super) fn send(
+        &self,
+        call: &Call<'_>,
+        request: &Request<'_>,
+        mut body: Body<'_, '_>,
+        mut sink: Sink<'_>,
+    ) -> Result<Answered, ApiError> {
+        let started = Instant::now();
+        let mut trial = Trial {
+            backoff: self.backoff(),
+            attempts: 0,
+            took: Duration::ZERO,
+            was_stale: false,
+            was_renewed: false,
+        };
+        let subject = self.subject(request);
+        let place = match self.place(request) {
+            Ok(place) => place,
+            Err(failure) => return Err(failure.into_error(subject, 0, started.elapsed())),
+        };
+        loop {
+            let attempt_started = Instant::now();
+            let outcome = self.attempt(call, request, &place, &trial, (&mut body, &mut sink));
+            trial.attempts += u32::from(!matches!(outcome, Err((_, Attempted::No))));
+            let (failure, attempted) = match outcome {
+                Ok(answer) => {
+                    return Ok(Answered {
+                        answer,
+                        subject,
+                        attempts: trial.attempts,
+                        elapsed: started.elapsed(),
+                    });
+                }
+                Err(failed) => failed,
+            };
+            trial.took = attempt_started.elapsed();
+            let next = self.next_step(request, &place, &mut trial, &failure, attempted);
+            let go_on = match next {
+                Next::GiveUp => false,
+                Next::AtOnce => true,
+                Next::After(wait) => {
+                    if !self.wait(call, wait) {
+                        // What is waited for left no doubt, or none that matters.
+                        let stopped = Failure::new(ApiErrorKind::Cancelled, false);
+                        return Err(stopped.into_error(subject, trial.attempts, started.elapsed()));
+                    }
+                    true
+                }
+            };
+            if !go_on {
+                return Err(failure.into_error(subject, trial.attempts, started.elapsed()));
+            }
+        }
+    }
+
+    /// Whether and when to send once more.
+    fn next_step(
+        &self,
+        request: &Request<'_>,
+        place: &Place,
+        trial: &mut Trial<'_>,
+        failure: &Failure,
+        attempted: Attempted,
+    ) -> Next {
+        let now = Instant::now();
+        if failure.kind == ApiErrorKind::Unauthorized {
+            let Attempted::With(Some(token)) = attempted else {
+                return Next::GiveUp;
+            };
+            let renewed =
+                !trial.was_renewed && matches!(self.settings.token.renewed(&token), Ok(Some(_)));
+            trial.was_renewed = true;
+            return if renewed { Next::AtOnce } else { Next::GiveUp };
+        }
+        if failure.kind == ApiErrorKind::RateLimited {
+            place.pacer.refused(self.settings.retry.scale);
+        }
+        if let Some(asked) = failure.retry_after {
+            place.pacer.pause(now, self.settings.retry.scaled(asked));
+        }
+        if request.repeat == Repeat::ByCaller {
+            return Next::GiveUp;
+        }
+        let may_repeat = match failure.kind.retry_class(failure.sent) {
+            RetryClass::Never => false,
+            RetryClass::IfRepeatable => request.repeat == Repeat::Freely,
+            RetryClass::Always => true,
+        };
+        if !may_repeat {
+            return Next::GiveUp;
+        }
+        let is_network = failure.kind == ApiErrorKind::Network;
+        // The server closed an idle connection at the moment we used it.
+        if is_network && failure.sent && !Progress::now().is_fresh && !trial.was_stale {
+            trial.was_stale = true;
+            return Next::AtOnce;
+        }
+        let is_unreachable = is_network && !failure.sent && !place.pacer.has_answered();
+        if is_unreachable && trial.attempts >= FIRST_CONNECT_ATTEMPTS {
+            return Next::GiveUp;
+        }
+        let Some(delay) = trial.backoff.next(trial.took, failure.retry_after) else {
+            return Next::GiveUp;
+        };
+        Next::After(Wait {
+            reason: match failure.status {
+                Some(429) => WaitReason::RateLimited,
+                Some(status) => WaitReason::Status(status),
+                None => WaitReason::Network,
+            },
+            delay,
+            attempt: trial.attempts + 1,
+        })
+    }
+
+    /// One attempt, from the wait for its turn to the end of its answer.
+    fn attempt(
+        &self,
+        call: &Call<'_>,
+        request: &Request<'_>,
+        place: &Place,
+        trial: &Trial<'_>,
+        (body, sink): (&mut Body<'_, '_>, &mut Sink<'_>),
+    ) -> Result<Answer, (Failure, Attempted)> {
+        let before = |failure| (failure, Attempted::No);
+        if !self.take_turn(call, request, place, trial.attempts + 1) {
+            return Err(before(Failure::new(ApiErrorKind::Cancelled, false)));
+        }
+        let token = if place.may_have_token {
+            self.settings.token.current().map_err(|error| {
+                before(Failure::new(ApiErrorKind::Unauthorized, false).with_source(error))
+            })?
+        } else {
+            None
+        };
+        let local = |error: io::Error| {
+            before(Failure::new(ApiErrorKind::LocalRead, false).with_source(error))
+        };
+        sink.reset().map_err(local)?;
+        let length = length_of(request.method, body);
+        let throttle = Throttle {
+            call,
+            bandwidth: self.bandwidth.as_ref(),
+            policy: &self.settings.retry,
+        };
+        let is_repeat = trial.attempts > 0;
+        let mut outgoing = Outgoing::start(body, is_repeat, throttle).map_err(local)?;
+        let authorization = token
+            .as_ref()
+            .map(|token| format!("Bearer {}", token.reveal()));
+        let head = Head {
+            method: request.method,
+            url: &place.url,
+            headers: &request.headers,
+            authorization: authorization.as_deref(),
+            through_proxy: place.through_proxy,
+        };
+        let started = Instant::now();
+        let result = self.line.exchange(&head, &mut outgoing, length, sink);
+        let (status, received_bytes) = match &result {
+            Ok(answer) => (Some(answer.status), answer.received),
+            Err(failure) => (failure.status, 0),
+        };
+        self.counters.exchanged(&Exchanged {
+            call: request.call,
+            took: started.elapsed(),
+            is_repeat,
+            is_rate_limited: status == Some(429),
+            sent_bytes: outgoing.sent,
+            received_bytes,
+        });
+        let attempted = Attempted::With(token);
+        let answer = result.map_err(|failure| (failure, attempted.clone()))?;
+        self.learn(place, &answer);
+        if (200..300).contains(&answer.status) || request.also_good.contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err((self.failure_of(&answer), attempted))
+    }
+
+    /// Waits until this request may go out. `false`: the run was asked to stop.
+    fn take_turn(
+        &self,
+        call: &Call<'_>,
+        request: &Request<'_>,
+        place: &Place,
+        attempt: u32,
+    ) -> bool {
+        const WORTH_TELLING: Duration = Duration::from_millis(200);
+        let mut is_told = false;
+        let metered = matches!(request.target, Target::Api(_));
+        loop {
+            if call.cancel.is_cancelled() {
+                return false;
+            }
+            let delay = place.pacer.ask(Instant::now(), metered);
+            if delay.is_zero() {
+                return true;
+            }
+            if delay >= WORTH_TELLING && !is_told {
+                is_told = true;
+                (call.on_wait)(&Wait {
+                    reason: WaitReason::Pace,
+                    delay,
+                    attempt,
+                });
+            }
+            let started = Instant::now();
+            call.cancel.wait(delay);
+            self.counters.waited(started.elapsed());
+        }
+    }
+
+    /// Takes in what every answer says besides its content.
+    fn learn(&self, place: &Place, answer: &Answer) {
+        let said = RateLimit {
+            limit: answer.headers.number("x-ratelimit-limit"),
+            remaining: answer.headers.number("x-ratelimit-remaining"),
+        };
+        let good = answer.status != 429;
+        let scale = self.settings.retry.scale;
+        place.pacer.answered(Instant::now(), good, said, scale);
+        if place.is_api {
+            for warning in answer.headers.all("x-redivis-warning") {
+                self.counters.warned(warning);
+            }
+        }
+    }
+
+    /// What an answer that is not a good one means.
+    fn failure_of(&self, answer: &Answer) -> Failure {
+        let headers = &answer.headers;
+        let words = match headers.get("x-redivis-error-payload") {
+            Some(payload) if answer.body.is_empty() => Words::of_body(&decode(payload)),
+            _ => Words::of_body(&answer.body),
+        };
+        if (300..400).contains(&answer.status) {
+            let target = headers.get("location").and_then(|to| Origin::of(to).ok());
+            let target = target.map_or_else(|| "another address".to_owned(), |to| to.to_string());
+            let why = format!("it redirects to {target}; redirects are not followed");
+            return Failure::protocol(Some(answer.status), why);
+        }
+        let retry_after = headers.get("retry-after").and_then(|text| {
+            let theirs = headers.get("date").and_then(http_date_ms);
+            retry_after(text, theirs.unwrap_or_else(self.settings.now_ms))
+        });
+        Failure {
+            kind: ApiErrorKind::of_status(answer.status, &words),
+            status: Some(answer.status),
+            words: Box::new(words),
+            sent: true,
+            retry_after,
+            source: None,
+        }
+    }
+
+    pub(super) fn subject(&self, request: &Request<'_>) -> Subject {
+        Subject {
+            call: request.call,
+            method: request.method,
+            url: match &request.target {
+                Target::Api(path) => {
+                    let path = path.split('?').next().unwrap_or_default();
+                    self.settings.endpoint.url(path)
+                }
+                Target::Signed(url) => url.to_string(),
+            },
+            repeatable: request.repeat != Repeat::AfterLooking,
+        }
+    }
+
+    /// An error about answers that do not fit together.
+    pub(super) fn complaint(&self, request: &Request<'_>, why: String) -> ApiError {
+        let failure = Failure::protocol(None, why);
+        failure.into_error(self.subject(request), 1, Duration::ZERO)
+    }
+
+    /// Where a request goes, and what it may take along.
+    fn place(&self, request: &Request<'_>) -> Result<Place, Failure> {
+        let api = self.settings.endpoint.origin();
+        let unsent = || Failure::new(ApiErrorKind::Protocol, false);
+        let (url, origin) = match &request.target {
+            Target::Api(path) => (self.settings.endpoint.url(path), api.clone()),
+            Target::Signed(url) => {
+                let origin =
+                    Origin::of(url.reveal()).map_err(|error| unsent().with_source(error))?;
+                if !origin.is_private() {
+                    return Err(unsent()
+                        .with_source("the server gave a plain http address for the content"));
+                }
+                if origin.is_loopback() && !api.is_loopback() {
+                    return Err(unsent().with_source(
+                        "the server gave an address on this machine for the content",
+                    ));
+                }
+                (url.reveal().to_owned(), origin)
+            }
+        };
+        Ok(Place {
+            url,
+            may_have_token: origin.may_have_token_of(api),
+            through_proxy: self.settings.proxy.covers(&origin),
+            is_api: origin == *api,
+            pacer: self.pacer(&origin),
+        })
+    }
+
+    fn pacer(&self, origin: &Origin) -> Arc<Pacer> {
+        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pacer) = pacers.get(origin) {
+            return Arc::clone(pacer);
+        }
+        let pacer = Arc::new(Pacer::new(self.settings.tps_limit, !origin.is_loopback()));
+        pacers.insert(origin.clone(), Arc::clone(&pacer));
+        pacer
+    }
+}
+
+/// `redivis-ingest/1.2.3 (comment)`, with nothing in it that could end a header.
+fn user_agent(comment: &str) -> String {
+    let name = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    let comment: String = comment
+        .chars()
+        .filter(|c| (c.is_ascii_graphic() || *c == ' ') && !matches!(c, '(' | ')' | '\\'))
+        .take(200)
+        .collect();
+    if comment.trim().is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name} ({})", comment.trim())
+    }
+}
+
+/// Where a request really goes.
+#[derive(Debug)]
+struct Place {
+    url: String,
+    may_have_token: bool,
+    through_proxy: bool,
+    is_api: bool,
+    pacer: Arc<Pacer>,
+}
+
+/// How far the attempts of one request have come.
+#[derive(Debug)]
+struct Trial<'a> {
+    backoff: Backoff<'a>,
+    attempts: u32,
+    /// The last attempt's time.
+    took: Duration,
+    was_stale: bool,
+    was_renewed: bool,
+}
+
+/// Whether a request went out, and with which token.
+#[derive(Debug, Clone)]
+enum Attempted {
+    No,
+    With(Option<Secret>),
+}
+
+enum Next {
+    GiveUp,
+    AtOnce,
+    After(Wait),
+}
