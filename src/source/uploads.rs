@@ -147,7 +147,7 @@ mod tests {
             "parquet",
         );
 
-        assert_eq!(identity.to_string(), "GOLDEN");
+        assert_eq!(identity.to_string(), "ri1_taxa_02e4296c_f906ba48_0_0_5pf5pb65w7qjloewtzrqtfh6yt");
     }
 
     #[test]

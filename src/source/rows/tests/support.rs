@@ -13,7 +13,7 @@ use crate::source::rows::{Mapping, Reading, Reject, RowReader, RowStart};
 
 /// A source on disk with its schema.
 pub(crate) struct Fixture {
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) input: RowInput,
     pub(crate) format: RowFormat,
     pub(crate) schema: Vec<Variable>,
@@ -112,10 +112,6 @@ impl Fixture {
 
     pub(crate) fn path(&self) -> &Path {
         &self.input.path
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn read(&self) -> Result<ReadBack, SourceError> {
