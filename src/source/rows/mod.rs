@@ -25,7 +25,7 @@ pub use cut::{Candidate, Cut, CutSettings, Pass, cut_source};
 pub use encode::Mapping;
 pub use infer::{MAX_COLUMNS, infer_schema};
 pub use reject::{Reject, RejectReason};
-pub use replay::{Replayed, Sending, halve, replay, replay_rows};
+pub use replay::{EachRow, Replayed, Sending, halve, replay, replay_rows};
 
 /// Where rejected rows go.
 pub(crate) type Rejects<'a> = &'a mut dyn FnMut(Reject);
