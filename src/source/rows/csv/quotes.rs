@@ -250,7 +250,9 @@ mod tests {
 
     fn follow(dialect: &CsvDialect, blocks: &[&[u8]]) -> Option<BadQuote> {
         let mut quotes = Quotes::new(dialect, 0, 1).unwrap();
-        blocks.iter().for_each(|block| quotes.block(block));
+        for block in blocks {
+            quotes.block(block);
+        }
         quotes.end();
         quotes.bad()
     }
@@ -273,13 +275,14 @@ mod tests {
                 State::FieldStart if Some(*byte) == dialect.quote => {
                     (state, opened) = (State::Quoted, at);
                 }
-                State::FieldStart | State::Bare if ends => state = State::FieldStart,
+                State::FieldStart | State::Bare | State::AfterQuote if ends => {
+                    state = State::FieldStart;
+                }
                 State::FieldStart | State::Bare => state = State::Bare,
                 State::Quoted if Some(*byte) == dialect.quote => state = State::AfterQuote,
                 State::Quoted if Some(*byte) == dialect.escape => state = State::Escaped,
                 State::Escaped => state = State::Quoted,
                 State::Quoted => {}
-                State::AfterQuote if ends => state = State::FieldStart,
                 State::AfterQuote if Some(*byte) == dialect.quote && dialect.escape.is_none() => {
                     state = State::Quoted;
                 }
@@ -299,10 +302,10 @@ mod tests {
         fn blocks_do_not_change_what_is_found(
             text in "[a,\"\n#\\\\é]{0,40}",
             cuts in prop::collection::vec(0_usize..40, 0..4),
-            comment in prop::option::of(Just(b'#')),
             escape in prop::option::of(Just(b'\\')),
+            comment in prop::option::of(Just(b'#')),
         ) {
-            let dialect = CsvDialect { comment, escape, ..CsvDialect::default() };
+            let dialect = CsvDialect { escape, comment, ..CsvDialect::default() };
             let text = text.as_bytes();
             let mut ends: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).collect();
             ends.extend([0, text.len()]);
