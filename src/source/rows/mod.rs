@@ -1,7 +1,7 @@
 //! Rows on disk to payloads, in one forward pass with flat memory.
 //!
 //! [`RowReader`] gives encoded rows; planning ([`cut_source`]) and sending
-//! ([`replay`]) share it, so that the plan's bytes are the bytes sent. What
+//! ([`replay()`]) share it, so that the plan's bytes are the bytes sent. What
 //! cannot be encoded goes to the caller as a [`Reject`] and has no row index.
 
 mod convert;
