@@ -110,11 +110,16 @@ impl Bodies {
             file.write_all_at(&buffer[..count], written)?;
             written += count as u64;
         }
+        let digest = hasher.finish();
+        if written == 0 {
+            self.remove_file(&name);
+            return Ok((BodyRef::Empty, digest));
+        }
         let body = BodyRef::File {
             name,
             bytes: written,
         };
-        Ok((body, hasher.finish()))
+        Ok((body, digest))
     }
 
     /// A new file for bytes that come piece by piece.

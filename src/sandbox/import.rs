@@ -264,9 +264,11 @@ fn delimited<R: io::Read>(
 }
 
 fn broken_csv(error: csv::Error) -> ImportError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => ImportError::Io(error),
-        other => ImportError::Failed(format!("Invalid delimited file: {other:?}")),
+    let text = format!("Invalid delimited file: {error}");
+    if let csv::ErrorKind::Io(error) = error.into_kind() {
+        ImportError::Io(error)
+    } else {
+        ImportError::Failed(text)
     }
 }
 

@@ -68,8 +68,9 @@ pub(super) fn write(files: &FileMap, name: &str, out: &mut dyn Write) -> io::Res
 }
 
 fn broken(error: ArrowError) -> io::Error {
-    match error {
-        ArrowError::IoError(_, source) => source,
-        other => io::Error::other(other),
+    if let ArrowError::IoError(_, source) = error {
+        source
+    } else {
+        io::Error::other(error)
     }
 }

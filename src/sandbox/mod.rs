@@ -186,16 +186,15 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts it; it serves as soon as this returns.
     pub fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let (folder, path) = match &options.data_dir {
-            Some(path) => (None, path.clone()),
-            None => {
-                let folder = tempfile::tempdir().map_err(|source| SandboxError::Folder {
-                    path: std::env::temp_dir(),
-                    source,
-                })?;
-                let path = folder.path().to_owned();
-                (Some(folder), path)
-            }
+        let (folder, path) = if let Some(path) = &options.data_dir {
+            (None, path.clone())
+        } else {
+            let folder = tempfile::tempdir().map_err(|source| SandboxError::Folder {
+                path: std::env::temp_dir(),
+                source,
+            })?;
+            let path = folder.path().to_owned();
+            (Some(folder), path)
         };
         let behaviour = options
             .behaviour

@@ -25,6 +25,9 @@ struct Reader<'a> {
 
 const DEPTH: u32 = 24;
 
+/// The type of what ends a struct.
+const END: u8 = 0;
+
 impl Reader<'_> {
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
@@ -58,11 +61,11 @@ impl Reader<'_> {
         Some(bytes)
     }
 
-    /// The next field's number and type; `None` inside: the struct ends.
-    fn field(&mut self, last: &mut i64) -> Option<Option<(i64, u8)>> {
+    /// The next field's number and type; the type is `END` when the struct ends.
+    fn field(&mut self, last: &mut i64) -> Option<(i64, u8)> {
         let byte = self.byte()?;
         if byte == 0 {
-            return Some(None);
+            return Some((0, END));
         }
         let delta = i64::from(byte >> 4);
         *last = if delta == 0 {
@@ -70,7 +73,7 @@ impl Reader<'_> {
         } else {
             *last + delta
         };
-        Some(Some((*last, byte & 15)))
+        Some((*last, byte & 15))
     }
 
     fn list(&mut self) -> Option<(u64, u8)> {
@@ -113,30 +116,34 @@ impl Reader<'_> {
             }
             12 => {
                 let mut last = 0;
-                while let Some((_, kind)) = self.field(&mut last)? {
-                    self.skip(kind, deeper)?;
+                loop {
+                    match self.field(&mut last)? {
+                        (_, END) => return Some(()),
+                        (_, kind) => self.skip(kind, deeper)?,
+                    }
                 }
-                Some(())
             }
             _ => None,
         }
     }
 
-    /// One element of the schema; `None` inside: it is a group.
-    fn element(&mut self) -> Option<Option<Column>> {
+    /// Reads one element of the schema; a group is none of our columns.
+    fn element(&mut self, columns: &mut Vec<Column>) -> Option<()> {
         let (mut last, mut physical, mut converted, mut name) = (0, None, None, String::new());
-        while let Some((number, kind)) = self.field(&mut last)? {
-            match (number, kind) {
+        loop {
+            match self.field(&mut last)? {
+                (_, END) => break,
                 (1, 5) => physical = Some(self.zigzag()?),
                 (4, 8) => name = String::from_utf8_lossy(self.binary()?).into_owned(),
                 (6, 5) => converted = Some(self.zigzag()?),
                 (_, kind) => self.skip(kind, DEPTH)?,
             }
         }
-        Some(physical.map(|physical| Column {
+        columns.extend(physical.map(|physical| Column {
             name,
             kind: kind_of(physical, converted),
-        }))
+        }));
+        Some(())
     }
 }
 
@@ -157,19 +164,17 @@ fn kind_of(physical: i64, converted: Option<i64>) -> VariableType {
 pub(super) fn read_footer(bytes: &[u8]) -> Option<Footer> {
     let mut reader = Reader { bytes, at: 0 };
     let (mut last, mut rows, mut columns) = (0, None, Vec::new());
-    while let Some((number, kind)) = reader.field(&mut last)? {
-        match (number, kind) {
+    while rows.is_none() {
+        match reader.field(&mut last)? {
+            (_, END) => break,
             (2, 9) => {
                 let (count, _) = reader.list()?;
                 for _ in 0..count {
-                    columns.extend(reader.element()?);
+                    reader.element(&mut columns)?;
                 }
             }
             (3, 6) => rows = Some(reader.zigzag()?),
             (_, kind) => reader.skip(kind, DEPTH)?,
-        }
-        if rows.is_some() {
-            break;
         }
     }
     Some(Footer {

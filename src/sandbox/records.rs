@@ -39,6 +39,10 @@ pub(super) struct DatasetRecord {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts of the platform's version"
+)]
 pub(super) struct VersionRecord {
     pub(super) dataset: DatasetId,
     pub(super) index: VersionIndex,

@@ -59,12 +59,12 @@ impl DatasetPath {
             version: VersionSelector::Default,
         };
         for part in parts {
-            match VersionSelector::parse(part) {
-                VersionSelector::Unknown(_) if part.eq_ignore_ascii_case("sample") => {}
-                VersionSelector::Unknown(_) if path.reference.is_none() && is_id(part) => {
-                    path.reference = Some(part.to_lowercase());
-                }
-                version => path.version = version,
+            let version = VersionSelector::parse(part);
+            let is_unknown = matches!(version, VersionSelector::Unknown(_));
+            if is_unknown && path.reference.is_none() && is_id(part) {
+                path.reference = Some(part.to_lowercase());
+            } else if !part.eq_ignore_ascii_case("sample") {
+                path.version = version;
             }
         }
         Some(path)

@@ -123,38 +123,46 @@ impl<R: Read> Scanner<R> {
         let mut at = 0;
         let mut depth = 0_u32;
         loop {
-            while self.start + at < self.end {
-                match self.buffer[self.start + at] {
-                    b'"' => {
-                        at = self.string_end(at)?;
-                        if depth == 0 {
-                            return Ok(at);
-                        }
-                    }
-                    b'{' | b'[' => {
-                        depth += 1;
-                        at += 1;
-                    }
-                    b'}' | b']' if depth == 0 => return Ok(at),
-                    b'}' | b']' => {
-                        depth -= 1;
-                        at += 1;
-                        if depth == 0 {
-                            return Ok(at);
-                        }
-                    }
-                    b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return Ok(at),
-                    _ => at += 1,
-                }
-            }
-            if !self.fill()? {
+            let Some(byte) = self.byte_at(at)? else {
                 return if depth == 0 {
                     Ok(at)
                 } else {
                     syntax("the text ends inside a value")
                 };
+            };
+            match byte {
+                b'"' => at = self.string_end(at)?,
+                b'{' | b'[' => {
+                    depth += 1;
+                    at += 1;
+                    continue;
+                }
+                b'}' | b']' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => {
+                    return Ok(at);
+                }
+                b'}' | b']' => {
+                    depth -= 1;
+                    at += 1;
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            }
+            if depth == 0 {
+                return Ok(at);
             }
         }
+    }
+
+    /// The byte at this offset; `None`: the text has ended.
+    fn byte_at(&mut self, at: usize) -> Result<Option<u8>, ScanError> {
+        while self.start + at >= self.end {
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.buffer[self.start + at]))
     }
 
     /// From the offset of an opening quote to behind the closing one.

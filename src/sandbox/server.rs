@@ -409,16 +409,15 @@ fn finish(shared: &Shared, head: &Head, done: Handled) -> Outcome {
     let answer = match done {
         Ok(answer) => Some(answer),
         Err(refusal) => {
-            let retry_after = match &refusal {
-                Refusal::Api { status: 429, .. } => shared.rate.peek(shared.clock.now_ms()).refused,
-                _ => None,
-            };
+            let limited = matches!(refusal, Refusal::Api { status: 429, .. });
+            let now = shared.clock.now_ms();
+            let retry_after = limited.then(|| shared.rate.peek(now).refused).flatten();
             let is_head = head.method == Method::Head;
             let shape = shared.store.behaviour.error_shape;
             refusal
                 .into_answer(shape, is_head)
                 .map(|answer| match retry_after {
-                    Some(form) => answer.with("Retry-After", form.text(shared.clock.now_ms())),
+                    Some(form) => answer.with("Retry-After", form.text(now)),
                     None => answer,
                 })
         }

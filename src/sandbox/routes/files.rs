@@ -64,7 +64,7 @@ fn file_number(id: &str) -> Option<u64> {
     (file_id(number) == id).then_some(number)
 }
 
-fn shown<'a>(form: DigestForm, file: &'a FileRecord) -> Shown<'a> {
+fn shown(form: DigestForm, file: &FileRecord) -> Shown<'_> {
     let id = file_id(file.number);
     Shown {
         kind: "rawFile",

@@ -7,7 +7,7 @@ use super::{Exchange, Handled, fields, tables};
 use crate::sandbox::answer::{Answer, Refusal};
 use crate::sandbox::http::Method;
 use crate::sandbox::records::{Column, Effect, TableKey, TableRecord, VariableNotes};
-use crate::sandbox::store::Catalog;
+use crate::sandbox::store::{Catalog, TableEntry};
 
 /// Whether a variable may have this name (contract 7: `var.2` is not legal and
 /// `_upload_name` is reserved).
@@ -124,7 +124,7 @@ pub(super) fn patch_all(x: &mut Exchange<'_, '_>) -> Handled {
         let dataset = catalog.dataset(&path)?;
         let version = dataset.version(&path.version, &store.behaviour)?;
         x.check_draft(&catalog, dataset.record.id, version.record.index)?;
-        version.tables.values().map(|table| table.key()).collect()
+        version.tables.values().map(TableEntry::key).collect()
     };
     for key in keys {
         let columns = catalog.variables(key);

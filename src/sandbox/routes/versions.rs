@@ -272,7 +272,7 @@ pub(super) fn unrelease(x: &mut Exchange<'_, '_>) -> Handled {
         ));
     }
     let mut record = version.record.clone();
-    record.tag = "next".to_owned();
+    "next".clone_into(&mut record.tag);
     record.released = false;
     record.changed = true;
     record.released_at = None;

@@ -64,8 +64,7 @@ impl UploadEntry {
     pub(in crate::sandbox) fn status(&self) -> Status {
         match (&self.record.import, self.polls_left) {
             (Import::None, _) if self.record.rows.count == 0 => Status::Empty,
-            (Import::None, _) => Status::Completed,
-            (Import::Completed, 0) => Status::Completed,
+            (Import::None, _) | (Import::Completed, 0) => Status::Completed,
             (Import::Failed(_), 0) => Status::Failed,
             (_, 1) => Status::Running,
             (_, _) => Status::Queued,
@@ -457,15 +456,14 @@ impl Catalog {
         self.by_name.retain(|_, id| *id != record.id);
         let key = (record.owner.to_lowercase(), reference::key(&record.name));
         self.by_name.insert(key, record.id);
-        match self.datasets.get_mut(&record.id) {
-            Some(entry) => entry.record = record,
-            None => {
-                let entry = DatasetEntry {
-                    versions: BTreeMap::new(),
-                    record,
-                };
-                self.datasets.insert(entry.record.id, entry);
-            }
+        if let Some(entry) = self.datasets.get_mut(&record.id) {
+            entry.record = record;
+        } else {
+            let entry = DatasetEntry {
+                versions: BTreeMap::new(),
+                record,
+            };
+            self.datasets.insert(entry.record.id, entry);
         }
     }
 
@@ -481,20 +479,19 @@ impl Catalog {
         let id = record.key.table;
         version.by_key.retain(|_, other| *other != id);
         version.by_key.insert(reference::key(&record.name), id);
-        match version.tables.get_mut(&id) {
-            Some(entry) => entry.record = record,
-            None => {
-                let entry = TableEntry {
-                    files: Arc::default(),
-                    files_changed: record.created,
-                    uploads: BTreeMap::new(),
-                    upload_keys: BTreeMap::new(),
-                    shown: None,
-                    ghosts: Vec::new(),
-                    record,
-                };
-                version.tables.insert(id, entry);
-            }
+        if let Some(entry) = version.tables.get_mut(&id) {
+            entry.record = record;
+        } else {
+            let entry = TableEntry {
+                files: Arc::default(),
+                files_changed: record.created,
+                uploads: BTreeMap::new(),
+                upload_keys: BTreeMap::new(),
+                shown: None,
+                ghosts: Vec::new(),
+                record,
+            };
+            version.tables.insert(id, entry);
         }
     }
 
@@ -520,23 +517,22 @@ impl Catalog {
             return;
         };
         let id = record.id;
-        match table.uploads.get_mut(&id) {
-            Some(entry) => entry.record = record,
-            None => {
-                table
-                    .upload_keys
-                    .insert(reference::upload_key(&record.name), id);
-                let entry = UploadEntry {
-                    polls_left: match record.import {
-                        Import::None => 0,
-                        Import::Completed | Import::Failed(_) => behaviour.import_polls,
-                    },
-                    hidden: Vec::new(),
-                    inserting: Arc::default(),
-                    record,
-                };
-                table.uploads.insert(id, entry);
-            }
+        if let Some(entry) = table.uploads.get_mut(&id) {
+            entry.record = record;
+        } else {
+            table
+                .upload_keys
+                .insert(reference::upload_key(&record.name), id);
+            let entry = UploadEntry {
+                polls_left: match record.import {
+                    Import::None => 0,
+                    Import::Completed | Import::Failed(_) => behaviour.import_polls,
+                },
+                hidden: Vec::new(),
+                inserting: Arc::default(),
+                record,
+            };
+            table.uploads.insert(id, entry);
         }
     }
 
@@ -564,16 +560,15 @@ impl Catalog {
 }
 
 fn put_version(dataset: &mut DatasetEntry, record: VersionRecord) {
-    match dataset.versions.get_mut(&record.index) {
-        Some(entry) => entry.record = record,
-        None => {
-            let entry = VersionEntry {
-                tables: BTreeMap::new(),
-                by_key: BTreeMap::new(),
-                record,
-            };
-            dataset.versions.insert(entry.record.index, entry);
-        }
+    if let Some(entry) = dataset.versions.get_mut(&record.index) {
+        entry.record = record;
+    } else {
+        let entry = VersionEntry {
+            tables: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            record,
+        };
+        dataset.versions.insert(entry.record.index, entry);
     }
 }
 
