@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::answer::{Answer, Refusal, Writing};
-use super::faults::{Fault, Operation};
+use super::faults::Fault;
 use super::gate::{FreezePoint, Passage};
 use super::http::{Body, Connection, Head, HeadError, Method};
 use super::limits;
@@ -292,7 +292,7 @@ fn respond(
     let Some(fault) = fault else {
         return handled(shared, head, route, body, None);
     };
-    let error = |code: u16| api_error(shared, code);
+    let error = |code: u16| error_answer(shared, route.origin, code);
     match &fault {
         Fault::Status { code, retry_after } => {
             if body.drain(u64::MAX).is_err() {
@@ -371,7 +371,8 @@ fn respond(
     }
 }
 
-fn api_error(shared: &Shared, code: u16) -> Answer {
+/// An error that the script asks for, in the words of its origin.
+fn error_answer(shared: &Shared, origin: Origin, code: u16) -> Answer {
     let name = match code {
         401 => "invalid_token",
         403 => "forbidden",
@@ -379,7 +380,12 @@ fn api_error(shared: &Shared, code: u16) -> Answer {
         429 => "too_many_requests",
         _ => "server_error",
     };
-    Refusal::api(code, name, super::answer::reason(code))
+    let reason = super::answer::reason(code);
+    let refusal = match origin {
+        Origin::Api => Refusal::api(code, name, reason),
+        Origin::Storage => Refusal::storage(code, "InternalError", reason),
+    };
+    refusal
         .into_answer(shared.store.behaviour.error_shape, false)
         .unwrap_or_else(|| Answer::empty(code))
 }
@@ -400,7 +406,7 @@ fn handled(
             body,
             fault,
         };
-        routes::handle(&mut exchange, route.operation)
+        routes::handle(&mut exchange, route)
     });
     finish(shared, head, done)
 }
@@ -430,15 +436,7 @@ fn finish(shared: &Shared, head: &Head, done: Handled) -> Outcome {
 
 /// Whether the API takes the request at all (contract 1.2, 1.6).
 fn admitted(shared: &Shared, head: &Head, route: &Route) -> Result<(), Refusal> {
-    let is_storage = matches!(
-        route.operation,
-        Operation::PutFile
-            | Operation::OpenSession
-            | Operation::PutChunk
-            | Operation::QuerySession
-            | Operation::CancelSession
-    );
-    if is_storage && !shared.store.behaviour.storage_on_api_origin {
+    if route.origin == Origin::Storage {
         return Ok(());
     }
     let refused = |description: &str| Err(Refusal::api(401, "invalid_token", description));

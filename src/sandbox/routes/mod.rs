@@ -165,6 +165,7 @@ impl Exchange<'_, '_> {
 pub(super) struct Route {
     pub(super) operation: Operation,
     pub(super) segments: Vec<String>,
+    pub(super) origin: Origin,
 }
 
 impl Route {
@@ -176,6 +177,7 @@ impl Route {
             return Self {
                 operation: storage::operation(head, &segments),
                 segments,
+                origin,
             };
         }
         let segments = split(rest.unwrap_or_default());
@@ -184,6 +186,7 @@ impl Route {
         Self {
             operation,
             segments,
+            origin,
         }
     }
 }
@@ -237,8 +240,8 @@ fn api_operation(method: Method, words: &[&str]) -> Operation {
 }
 
 /// Does what is asked.
-pub(super) fn handle(x: &mut Exchange<'_, '_>, operation: Operation) -> Handled {
-    match operation {
+pub(super) fn handle(x: &mut Exchange<'_, '_>, route: &Route) -> Handled {
+    match route.operation {
         Operation::ListDatasets => datasets::list(x),
         Operation::CreateDataset => datasets::create(x),
         Operation::GetDataset => datasets::get(x),
@@ -276,6 +279,9 @@ pub(super) fn handle(x: &mut Exchange<'_, '_>, operation: Operation) -> Handled 
         Operation::PutChunk => storage::chunk(x),
         Operation::QuerySession => storage::query(x),
         Operation::CancelSession => storage::cancel(x),
+        Operation::Any | Operation::Unknown if route.origin == Origin::Storage => Err(
+            Refusal::storage(404, "NoSuchKey", "The specified key does not exist"),
+        ),
         Operation::Any | Operation::Unknown => Err(Refusal::api(
             404,
             "not_found",
