@@ -325,6 +325,7 @@ impl Drop for Sandbox {
             // A panic in a connection has been answered by its end already.
             drop(thread.join());
         }
+        self.shared.store.release();
     }
 }
 

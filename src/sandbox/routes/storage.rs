@@ -402,10 +402,10 @@ fn receive(
     let mut at = first;
     loop {
         let (filled, broken) = fill_until_cut(x, &mut buffer);
-        if filled > 0 {
+        let kept_of_piece = (first + keep).saturating_sub(at).min(filled as u64);
+        if kept_of_piece > 0 {
             let mut live = opened.live.lock().unwrap_or_else(PoisonError::into_inner);
             let open = live.open(bodies, &name)?;
-            let kept_of_piece = (first + keep).saturating_sub(at).min(filled as u64);
             let end = at + kept_of_piece;
             if at > open.kept {
                 return Err(bad("another request has moved the session"));
@@ -418,8 +418,8 @@ fn receive(
                 open.hasher.update(fresh);
                 open.kept = end;
             }
-            at += filled as u64;
         }
+        at += filled as u64;
         if let Some(error) = broken {
             return Err(error.into());
         }

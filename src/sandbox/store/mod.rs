@@ -41,7 +41,7 @@ pub(super) struct Store {
     salt: u64,
     counter: AtomicU64,
     /// Held as long as the folder is in use.
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -97,8 +97,14 @@ impl Store {
             behaviour,
             salt,
             counter: AtomicU64::new(0),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Lets another emulator have the folder. Nothing is written after this.
+    pub(super) fn release(&self) {
+        // The lock ends with the process if it does not end now.
+        drop(self.lock.unlock());
     }
 
     pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {

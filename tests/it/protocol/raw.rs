@@ -163,7 +163,13 @@ impl Peer {
         send(self.api, &request(ask, body))
     }
 
-    pub(crate) fn api(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn api(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
         let ask = Ask {
             method,
             path,
@@ -212,13 +218,25 @@ impl Peer {
         send(self.storage, &request(ask, body))
     }
 
-    pub(crate) fn storage(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn storage(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
         self.try_storage(method, url, headers, body)
             .expect("an answer")
     }
 
     /// Asks for one temp upload; its id and URL.
-    pub(crate) fn temp(&self, table: &str, name: &str, size: usize, resumable: bool) -> (String, String) {
+    pub(crate) fn temp(
+        &self,
+        table: &str,
+        name: &str,
+        size: usize,
+        resumable: bool,
+    ) -> (String, String) {
         let reply = self
             .post(
                 &format!("/tables/demo.survey:next.{table}/tempUploads"),
