@@ -1,0 +1,184 @@
+//! Inserting rows into a stream upload (docs: rest-api/uploads/insertRows;
+//! contract 7). The body is checked and written as it comes; rows count when the
+//! call has succeeded, all of them or none.
+
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, PoisonError};
+
+use serde_json::json;
+
+use super::{Exchange, Handled, uploads, versions};
+use crate::sandbox::answer::{Answer, Refusal};
+use crate::sandbox::faults::Fault;
+use crate::sandbox::limits;
+use crate::sandbox::records::{Effect, Rows};
+use crate::sandbox::rowcheck::RowSchema;
+use crate::sandbox::scan::{ScanError, Scanner};
+use crate::sandbox::store::rows_file;
+
+/// Collects rows and writes them behind what is there already.
+struct Sink<'a> {
+    file: std::fs::File,
+    at: u64,
+    pending: Vec<u8>,
+    count: u64,
+    schema: &'a mut RowSchema,
+}
+
+enum RowError {
+    Scan(ScanError),
+    Bad(String),
+}
+
+impl From<ScanError> for RowError {
+    fn from(error: ScanError) -> Self {
+        Self::Scan(error)
+    }
+}
+
+impl Sink<'_> {
+    fn row(&mut self, row: &[u8]) -> Result<(), RowError> {
+        self.schema
+            .check(row)
+            .map_err(|why| RowError::Bad(format!("Row {}: {why}", self.count)))?;
+        // Line breaks can only stand between tokens.
+        self.pending
+            .extend(row.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        self.pending.push(b'\n');
+        self.count += 1;
+        if self.pending.len() >= limits::BODY_BUFFER {
+            self.flush().map_err(ScanError::from)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.pending, self.at)?;
+        self.at += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// `{"rows": [...]}`; other keys are read over (contract D12).
+fn envelope(scanner: &mut Scanner<impl io::Read>, sink: &mut Sink<'_>) -> Result<bool, RowError> {
+    let mut found = false;
+    scanner.expect(b'{')?;
+    if scanner.take(b'}')? {
+        return Ok(false);
+    }
+    loop {
+        let key: Result<String, _> = serde_json::from_slice(scanner.value()?);
+        let key = key.map_err(|error| RowError::Bad(error.to_string()))?;
+        scanner.expect(b':')?;
+        if key == "rows" && scanner.peek()? == Some(b'[') {
+            found = true;
+            scanner.array(|row| sink.row(row))?;
+        } else if key == "rows" {
+            return Err(RowError::Bad("`rows` must be an array".to_owned()));
+        } else {
+            let value: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(scanner.value()?);
+            value.map_err(|error| RowError::Bad(error.to_string()))?;
+        }
+        if scanner.take(b'}')? {
+            scanner.end()?;
+            return Ok(found);
+        }
+        scanner.expect(b',')?;
+    }
+}
+
+fn refusal(error: RowError) -> Refusal {
+    match error {
+        RowError::Bad(why) => Refusal::invalid(why),
+        RowError::Scan(ScanError::Io(error)) => Refusal::Gone(error),
+        RowError::Scan(ScanError::Syntax(why)) => {
+            Refusal::invalid(format!("The body is not valid JSON: {why}"))
+        }
+        RowError::Scan(ScanError::TooLong) => Refusal::too_large("The body is larger than 100 MB"),
+    }
+}
+
+pub(super) fn insert(x: &mut Exchange<'_, '_>) -> Handled {
+    x.check_cap()?;
+    let store = &x.shared.store;
+    let (key, id, inserting) = {
+        let mut catalog = store.catalog();
+        let key = x.draft_table(&catalog)?;
+        let (owner, id) = uploads::locate(x, &mut catalog, key)?;
+        if owner != key {
+            return Err(uploads::locked(x));
+        }
+        let entry = catalog
+            .table(key)
+            .and_then(|table| table.uploads.get(&id))
+            .ok_or_else(|| Refusal::not_found(x.segment(3)))?;
+        if !entry.record.is_stream() {
+            return Err(Refusal::invalid(
+                "Rows can only be inserted into uploads of type stream",
+            ));
+        }
+        (key, id, Arc::clone(&entry.inserting))
+    };
+    let _inserting = inserting.lock().unwrap_or_else(PoisonError::into_inner);
+    let segment = x.segment(3).to_owned();
+    let gone = || Refusal::not_found(&segment);
+    let before = {
+        let catalog = store.catalog();
+        let entry = catalog.table(key).and_then(|table| table.uploads.get(&id));
+        entry.ok_or_else(gone)?.record.clone()
+    };
+    let mut schema = RowSchema::new(&before.schema);
+    let mut sink = Sink {
+        file: store.rows.create(&rows_file(id))?,
+        at: before.rows.bytes,
+        pending: Vec::new(),
+        count: 0,
+        schema: &mut schema,
+    };
+    let read = envelope(&mut Scanner::new(&mut *x.body, limits::MAX_BODY), &mut sink);
+    let read = match read {
+        Ok(true) if sink.count > 0 => Ok(()),
+        Ok(true) => Err(Refusal::invalid("`rows` is empty")),
+        Ok(false) => Err(Refusal::invalid("Missing required parameter: rows")),
+        Err(error) => Err(refusal(error)),
+    };
+    let keeps = match &read {
+        Ok(()) => true,
+        Err(Refusal::Api { status: 400, .. }) => store.behaviour.partial_inserts && sink.count > 0,
+        Err(_) => false,
+    };
+    if !keeps {
+        return read.map(|()| Answer::empty(500));
+    }
+    sink.flush()?;
+    sink.file.set_len(sink.at)?;
+    let (end, count) = (sink.at, sink.count);
+    let mut catalog = store.catalog();
+    let table = catalog.table_mut(key).ok_or_else(gone)?;
+    let entry = table.uploads.get_mut(&id).ok_or_else(gone)?;
+    let mut record = entry.record.clone();
+    record.schema = schema.columns();
+    record.rows = Rows {
+        bytes: end,
+        count: record.rows.count + count,
+    };
+    record.size = end;
+    record.updated = x.now();
+    entry.hide_rows(
+        count,
+        match x.fault {
+            Some(Fault::LagNumRows { reads }) => *reads,
+            _ => store.behaviour.num_rows_lag,
+        },
+    );
+    store.commit(&mut catalog, Effect::Upload(record))?;
+    versions::mark_changed(store, &mut catalog, key, false)?;
+    drop(catalog);
+    read?;
+    Ok(Answer::json(
+        201,
+        &json!({ "kind": "insertRowsResponse", "rowsAdded": count }),
+    ))
+}
