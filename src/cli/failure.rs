@@ -80,6 +80,16 @@ impl Failure {
         self
     }
 
+    /// The message and its causes on one line.
+    pub fn one_line(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in &self.causes {
+            text.push_str(": ");
+            text.push_str(cause);
+        }
+        text
+    }
+
     /// The text for stderr, several lines, the last one ended.
     pub fn render(&self, colour: bool) -> String {
         let (bold, red, cyan, plain) = if colour {

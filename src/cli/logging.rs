@@ -11,11 +11,13 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use super::args::{LogFormat, LogLevel};
 use super::settings::Messages;
+use crate::report::LogScreen;
 
 /// Starts logging to stderr for the whole process. A second call in one process
 /// changes nothing: the first one's settings stay.
-pub fn init(messages: &Messages) {
-    if let Err(error) = subscriber(messages, std::io::stderr).try_init() {
+pub fn init(messages: &Messages, screen: &LogScreen) {
+    let screen = screen.clone();
+    if let Err(error) = subscriber(messages, move || screen.clone()).try_init() {
         tracing::debug!(%error, "logging was already on");
     }
 }

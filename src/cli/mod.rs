@@ -11,17 +11,29 @@ use std::process;
 
 pub mod args;
 pub mod commands;
+pub mod context;
 pub mod exit;
 pub mod failure;
+mod failures;
+#[cfg(feature = "sandbox")]
+mod in_process;
 pub mod logging;
 pub mod output;
+pub mod planning;
+pub mod rejects;
+pub mod reporting;
 pub mod settings;
 pub mod signals;
 pub mod token;
+pub mod verdict;
+pub mod workplace;
 
 use args::Parsed;
+use context::Context;
 use exit::ExitCode;
 use settings::{Environment, Messages};
+
+use crate::report::log_screen;
 
 /// Runs the process's command line and answers its exit code.
 pub fn main() -> process::ExitCode {
@@ -48,8 +60,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) 
         }
     };
     let messages = Messages::of(&cli.log, environment);
-    logging::init(&messages);
-    match commands::dispatch(cli, environment, &messages) {
+    let screen = log_screen();
+    logging::init(&messages, &screen);
+    let context = Context::new(environment, messages, screen);
+    match commands::dispatch(cli, &context) {
         Ok(code) => code,
         Err(failure) => {
             say(&failure.render(messages.stderr_colour));

@@ -1,1 +1,30 @@
-//! exec: see docs/architecture.md.
+//! Doing what a plan says.
+//!
+//! The coordinator runs on the calling thread and hands flat tasks to one rayon
+//! pool for the network and a small one for hashing and encoding; no task waits
+//! for another. The order is always the same: versions and tables, broken items
+//! deleted, sending, confirming, superseded items deleted, the last look, the
+//! release. Intent is stored before effect, effect before report.
+
+mod attach;
+mod bisect;
+mod budget;
+mod confirm;
+mod context;
+mod deletes;
+mod draft;
+mod error;
+mod files;
+mod look;
+mod outcome;
+mod payload;
+mod release;
+mod rows;
+mod run;
+mod staging;
+mod tables;
+mod uploads;
+
+pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};
+pub use error::StepError;
+pub use run::{drifted, not_executed, run};

@@ -16,6 +16,7 @@ mod reference;
 mod render;
 mod schema;
 mod secrets;
+mod settings;
 mod tree;
 mod words;
 
@@ -25,6 +26,7 @@ pub use model::*;
 pub use problem::{ManifestError, Problem, ProblemCode, SourceText};
 pub use reference::{key_sections, key_table};
 pub use schema::json_schema;
+pub use settings::read_settings;
 
 #[cfg(test)]
 mod tests;

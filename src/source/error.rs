@@ -130,21 +130,14 @@ impl SourceError {
     pub fn fault(&self) -> SourceFault {
         match self {
             Self::NotFound { .. } => SourceFault::Input,
-            Self::Unreadable { source, .. } => {
-                let of_the_input = matches!(
-                    source.kind(),
-                    io::ErrorKind::PermissionDenied
-                        | io::ErrorKind::UnexpectedEof
-                        | io::ErrorKind::InvalidData
-                        | io::ErrorKind::InvalidInput
-                        | io::ErrorKind::IsADirectory
-                );
-                if of_the_input {
-                    SourceFault::Input
-                } else {
-                    SourceFault::LocalIo
-                }
-            }
+            Self::Unreadable { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::IsADirectory => SourceFault::Input,
+                _ => SourceFault::LocalIo,
+            },
             Self::Changed { .. } => SourceFault::Changed,
             Self::Csv { .. }
             | Self::Json { .. }
@@ -155,6 +148,34 @@ impl SourceError {
             Self::Spool { .. } => SourceFault::LocalIo,
             Self::Cancelled => SourceFault::Cancelled,
         }
+    }
+
+    /// The source that it is about, as shown; empty when it is about none.
+    pub fn shown(&self) -> &str {
+        match self {
+            Self::NotFound { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::Changed { path }
+            | Self::Csv { path, .. }
+            | Self::Json { path, .. }
+            | Self::Encoding { path, .. }
+            | Self::Columns { path, .. }
+            | Self::Value { path, .. }
+            | Self::TooManyColumns { path, .. } => path,
+            Self::Spool { .. } | Self::Cancelled => "",
+        }
+    }
+
+    /// The error and its causes on one line.
+    pub fn one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
     }
 
     /// From opening, reading or looking at a file.
@@ -198,6 +219,9 @@ pub enum CsvProblem {
         /// The limit.
         limit: u64,
     },
+    /// There is no header where one was promised.
+    #[error("the file ends before its header")]
+    NoHeader,
 }
 
 /// What can be wrong with JSON text.
@@ -297,14 +321,14 @@ fn columns(missing: &[String], extra: &[String], repeated: &[String]) -> String 
 /// At most twelve names, since a wrong delimiter can make thousands.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let text = names
+    let mut text = names
         .iter()
         .take(SHOWN)
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ");
-    match names.len().checked_sub(SHOWN) {
-        Some(more @ 1..) => format!("{text} and {more} more"),
-        Some(0) | None => text,
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
+    text
 }

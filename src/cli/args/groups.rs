@@ -12,7 +12,7 @@ use super::values::{
 use crate::base::ByteCount;
 
 /// Which manifest.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ManifestArgs {
     /// The manifest (YAML); `-` reads it from stdin
     #[arg(value_name = "MANIFEST")]
@@ -23,7 +23,7 @@ pub struct ManifestArgs {
 }
 
 /// Which jobs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectArgs {
     /// Only this job; can be repeated
@@ -38,7 +38,7 @@ pub struct SelectArgs {
 }
 
 /// What goes to stdout.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// The form of the result on stdout
@@ -50,7 +50,7 @@ pub struct OutputArgs {
 }
 
 /// What else goes to stderr. Global: before or after the command.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct LogArgs {
     /// Only errors on stderr, no progress
@@ -71,7 +71,7 @@ pub struct LogArgs {
 }
 
 /// How to transfer.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
     /// How many transfers go on at once
@@ -98,7 +98,7 @@ pub struct TransferArgs {
 }
 
 /// Where to.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectionArgs {
     /// The API's address, or `sandbox` for the built-in emulator [default: `redivis.com`'s]
@@ -125,7 +125,7 @@ pub struct ConnectionArgs {
 }
 
 /// Where state is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct StateArgs {
     /// The state folder, or `none` to keep nothing [default: `$XDG_STATE_HOME/redivis-ingest`]

@@ -1,21 +1,24 @@
 //! One module per command, and the table that leads to them.
 
+pub mod check;
 pub mod completions;
+pub mod plan;
+pub mod run;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod schema;
+pub mod status;
 
 use std::io::Write as _;
 
 use super::args::{Cli, Command};
+use super::context::Context;
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::output::Output;
-use super::settings::{Environment, Messages};
 
 /// Does what was asked.
-pub fn dispatch(
-    cli: Cli,
-    _environment: &Environment,
-    _messages: &Messages,
-) -> Result<ExitCode, Failure> {
+pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Completions(args) => {
             let text = completions::text(args.shell)
@@ -25,17 +28,12 @@ pub fn dispatch(
             out.finish(written)?;
             Ok(ExitCode::Done)
         }
-        Command::Check(_) | Command::Plan(_) | Command::Run(_) | Command::Status(_) => not_built(),
+        Command::Check(args) => check::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
+        Command::Run(args) => run::run(&args, context),
+        Command::Status(args) => status::run(&args, context),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(_) => not_built(),
-        Command::Schema => not_built(),
+        Command::Sandbox(args) => sandbox::run(&args, context),
+        Command::Schema => schema::run(),
     }
-}
-
-fn not_built() -> Result<ExitCode, Failure> {
-    Err(Failure::new(
-        ExitCode::Failed,
-        "cli/not-built",
-        "this command is not built yet",
-    ))
 }

@@ -27,8 +27,8 @@ pub fn resolve_rows(
     let inputs = std::mem::take(&mut table.files)
         .into_iter()
         .map(|file| RowInput {
-            path: options.root.join(&*file.found.shown),
-            shown: file.found.shown.into(),
+            path: file.found.path,
+            shown: file.found.shown,
             fingerprint: file.found.fingerprint,
             entry: file.entry,
             key: file.key,
@@ -56,9 +56,11 @@ pub fn resolve_uploads(
     let mut inputs: Vec<UploadInput> = Vec::new();
     let mut stems: BTreeMap<String, usize> = BTreeMap::new();
     for file in std::mem::take(&mut table.files) {
-        let Found { shown, fingerprint } = file.found;
-        let shown = String::from(shown);
-        let path = options.root.join(&shown);
+        let Found {
+            path,
+            shown,
+            fingerprint,
+        } = file.found;
         let entry = &source.entries[file.entry];
         let (by_ending, file_stem) = type_by_ending(&path);
         let Some(kind) = entry.kind.or(by_ending) else {
@@ -127,26 +129,25 @@ impl Table {
         all.sort_by(|(a, _), (b, _)| a.shown.as_bytes().cmp(b.shown.as_bytes()));
         let mut keys: BTreeMap<SourceKey, usize> = BTreeMap::new();
         for (found, entry) in all {
-            let shown = || String::from(&*found.shown);
             if let Some(last) = table.files.last()
                 && last.found.shown == found.shown
             {
                 if !same(last.entry, entry) {
-                    table.problem(shown(), SourceProblemKind::TwoReadings);
+                    table.problem(found.shown, SourceProblemKind::TwoReadings);
                 }
                 continue;
             }
             // Files are opened by every kind of job, and there are few of these.
-            if let Err(error) = std::fs::File::open(options.root.join(&*found.shown)) {
+            if let Err(error) = std::fs::File::open(&found.path) {
                 let why = error.to_string();
-                table.problem(shown(), SourceProblemKind::Unreadable { why });
+                table.problem(found.shown, SourceProblemKind::Unreadable { why });
                 continue;
             }
             let composed: String = found.shown.nfc().collect();
             let key = SourceKey::source(&composed);
             let first = *keys.entry(key.clone()).or_insert(table.files.len());
             if let Some(other) = table.files.get(first) {
-                let other = String::from(&*other.found.shown);
+                let other = other.found.shown.clone();
                 let twins = other.nfc().eq(composed.chars());
                 let kind = if twins {
                     SourceProblemKind::FormTwins {
@@ -156,7 +157,7 @@ impl Table {
                 } else {
                     SourceProblemKind::SameKey { other }
                 };
-                table.problem(shown(), kind);
+                table.problem(found.shown, kind);
                 continue;
             }
             table.files.push(TableFile { found, entry, key });

@@ -6,7 +6,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 use walkdir::{DirEntry, WalkDir};
@@ -20,9 +20,9 @@ use super::{ResolveOptions, SkipReason, Skipped, SourceProblem, SourceProblemKin
 /// A file that an entry matches.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Relative to the root, as it is on the disk; joined to the root it is the
-    /// path.
-    pub(super) shown: Box<str>,
+    pub(super) path: PathBuf,
+    /// Relative to the root, as it is on the disk.
+    pub(super) shown: String,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -107,18 +107,6 @@ impl Walked {
         });
     }
 
-    fn file(&mut self, path: &Path, shown: String, metadata: &Metadata) {
-        // Opening is slow over millions of files; only doubtful ones are tried.
-        let open_to_all = metadata.permissions().mode() & 0o004 != 0;
-        if !open_to_all && let Err(error) = std::fs::File::open(path) {
-            return self.problem(&shown, unreadable(&error));
-        }
-        self.found.push(Found {
-            shown: shown.into(),
-            fingerprint: Fingerprint::of(metadata),
-        });
-    }
-
     fn skip(&mut self, shown: &str, reason: SkipReason) {
         self.skipped.push(Skipped {
             shown: shown.to_owned(),
@@ -135,7 +123,7 @@ struct Entries<'a> {
 
 impl Entries<'_> {
     fn literal(&self, text: &str, walked: &mut Walked) {
-        let shown = shown_of(self.options.root, tidy(text));
+        let shown = self.shown_of(tidy(text));
         let path = self.options.root.join(&shown);
         let link = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.is_symlink(),
@@ -157,7 +145,7 @@ impl Entries<'_> {
             Ok(metadata) if !metadata.is_file() => {
                 walked.problem(&shown, SourceProblemKind::NotAFile);
             }
-            Ok(metadata) => walked.file(&path, shown, &metadata),
+            Ok(metadata) => self.file(path, shown, &metadata, walked),
             Err(error) => walked.problem(&shown, link_or_unreadable(link, &error)),
         }
     }
@@ -171,21 +159,13 @@ impl Entries<'_> {
                 return Ok(());
             }
         };
-        let before = (
-            walked.found.len(),
-            walked.problems.len(),
-            walked.skipped.len(),
-        );
-        let prefix = shown_of(self.options.root, folder);
+        let before = (walked.found.len(), walked.problems.len(), walked.skipped.len());
+        let prefix = self.shown_of(folder);
         let start = self.options.root.join(&prefix);
         if start.is_dir() {
             self.walk(&start, &prefix, &rest, &pattern, walked)?;
         }
-        let after = (
-            walked.found.len(),
-            walked.problems.len(),
-            walked.skipped.len(),
-        );
+        let after = (walked.found.len(), walked.problems.len(), walked.skipped.len());
         if after == before && !self.options.allow_empty {
             walked.problem(text, SourceProblemKind::NoMatch);
         }
@@ -263,12 +243,25 @@ impl Entries<'_> {
             return walked.skip(&shown, SkipReason::NotAFile);
         }
         match entry.metadata() {
-            Ok(metadata) => walked.file(entry.path(), shown, &metadata),
+            Ok(metadata) => self.file(entry.path().to_owned(), shown, &metadata, walked),
             Err(error) => {
                 let why = unreadable(&io::Error::from(error));
                 walked.problem(&shown, why);
             }
         }
+    }
+
+    fn file(&self, path: PathBuf, shown: String, metadata: &Metadata, walked: &mut Walked) {
+        // Opening is slow over millions of files; only doubtful ones are tried.
+        let open_to_all = metadata.permissions().mode() & 0o004 != 0;
+        if !open_to_all && let Err(error) = std::fs::File::open(&path) {
+            return walked.problem(&shown, unreadable(&error));
+        }
+        walked.found.push(Found {
+            path,
+            shown,
+            fingerprint: Fingerprint::of(metadata),
+        });
     }
 
     fn walk_error(
@@ -313,19 +306,17 @@ impl Entries<'_> {
             .iter()
             .any(|pattern| pattern.matches_with(shown, MATCHING))
     }
-}
 
-/// The text relative to the root where it lies below it.
-pub(super) fn shown_of(root: &Path, text: String) -> String {
-    if !text.starts_with('/') {
-        return text;
-    }
-    let root = root.to_string_lossy();
-    let below = text.strip_prefix(&*root);
-    match below.and_then(|rest| rest.strip_prefix('/')) {
-        Some(rest) => rest.to_owned(),
-        None if below == Some("") => String::new(),
-        None => text,
+    /// Relative to the root where it lies below it.
+    fn shown_of(&self, text: String) -> String {
+        let root = self.options.root.to_string_lossy();
+        let below = text
+            .strip_prefix(&*root)
+            .and_then(|rest| rest.strip_prefix('/').or(rest.is_empty().then_some("")));
+        match below {
+            Some(rest) if text.starts_with('/') => rest.to_owned(),
+            Some(_) | None => text,
+        }
     }
 }
 
@@ -358,10 +349,9 @@ fn escaped_bytes(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().flat_map(|byte| {
-            let digit = |nibble| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-            ['\\', 'x', digit(byte >> 4), digit(byte & 15)]
-        }));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
     }
     text
 }
@@ -380,13 +370,11 @@ fn unreadable(error: &io::Error) -> SourceProblemKind {
 }
 
 fn link_or_unreadable(link: bool, error: &io::Error) -> SourceProblemKind {
-    let kind = error.kind();
-    if !link || kind == io::ErrorKind::PermissionDenied {
-        return unreadable(error);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => unreadable(error),
+        io::ErrorKind::NotFound if link => SourceProblemKind::DanglingLink,
+        // `ELOOP` has no stable kind.
+        _ if link => SourceProblemKind::LinkLoop,
+        _ => unreadable(error),
     }
-    if kind == io::ErrorKind::NotFound {
-        return SourceProblemKind::DanglingLink;
-    }
-    // `ELOOP` has no stable kind.
-    SourceProblemKind::LinkLoop
 }

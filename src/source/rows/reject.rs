@@ -20,6 +20,17 @@ pub struct Reject {
     pub why: RejectReason,
 }
 
+impl std::fmt::Display for Reject {
+    /// `file:line: column: value why`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        if let Some(column) = &self.column {
+            write!(f, "`{column}`: ")?;
+        }
+        write!(f, "`{}` {}", self.value, self.why)
+    }
+}
+
 /// Why a cell or a row cannot be encoded. Its `Display` continues a sentence
 /// that starts with the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -31,9 +31,6 @@ pub enum Replayed {
     Stopped,
 }
 
-/// Takes a row, with its index in the part and its place in the source.
-pub type EachRow<'a> = &'a mut dyn FnMut(u64, &[u8], RowStart) -> ControlFlow<()>;
-
 /// Makes the payloads of the wanted parts, in order.
 ///
 /// `buffer` gives room for that many bytes, its content does not matter; the
@@ -65,12 +62,13 @@ pub fn replay(
     Ok(Replayed::Whole)
 }
 
-/// Gives the rows of one part one by one. The part's digest is not checked: the
-/// caller may stop early.
+/// Gives the rows of one part one by one, with their index in the part and their
+/// place in the source. The part's digest is not checked: the caller may stop
+/// early.
 pub fn replay_rows(
     sending: Sending<'_>,
     part: usize,
-    each: EachRow<'_>,
+    each: &mut dyn FnMut(u64, &[u8], RowStart) -> ControlFlow<()>,
     cancel: &CancelToken,
 ) -> Result<Replayed, SourceError> {
     let Some(cut) = sending.cuts.get(part) else {

@@ -31,13 +31,8 @@ pub(super) struct Converter {
 enum Kind {
     String,
     Integer,
-    Float {
-        comma: bool,
-    },
-    Boolean {
-        yes: Option<Texts>,
-        no: Option<Texts>,
-    },
+    Float { comma: bool },
+    Boolean { yes: Option<Texts>, no: Option<Texts> },
     Temporal(Temporal),
     Geography,
 }
@@ -184,10 +179,7 @@ impl Converter {
             },
             JsonValue::True | JsonValue::False => self.write_json_boolean(value, out),
             JsonValue::Number(text) => self.write_json_number(text, out),
-            JsonValue::String {
-                raw,
-                escaped: false,
-            } => {
+            JsonValue::String { raw, escaped: false } => {
                 if matches!(self.kind, Kind::String) && matches!(self.nulls, Nulls::None) {
                     write_quoted(raw, out);
                     return Ok(());

@@ -75,14 +75,10 @@ pub fn cut_source(
         rejected += 1;
         rejects(reject);
     };
-    let cutting = Cutting {
-        settings,
-        source: &reading.input.key,
-        hasher: PartHasher::for_rows(&settings.owner, reading.mapping.words()),
-        cap: CAP,
-    };
+    let hasher = PartHasher::for_rows(&settings.owner, reading.mapping.words());
     let mut next = |row: &mut Vec<u8>| reader.next_encoded(row, &mut count);
-    let (cuts, rows) = cut_rows(&mut next, &cutting, candidates)?;
+    let source = &reading.input.key;
+    let (cuts, rows) = cut_rows(&mut next, &hasher, source, candidates, settings)?;
     reader.check_unchanged()?;
     Ok(Pass {
         cuts,
@@ -93,25 +89,18 @@ pub fn cut_source(
 }
 
 /// Appends the next row to an empty buffer; `None` at the end.
-type NextRow<'a> = &'a mut dyn FnMut(&mut Vec<u8>) -> Result<Option<RowStart>, SourceError>;
+pub(super) type NextRow<'a> =
+    &'a mut dyn FnMut(&mut Vec<u8>) -> Result<Option<RowStart>, SourceError>;
 
-/// What the cut of one source rests on.
-struct Cutting<'a> {
-    settings: &'a CutSettings,
-    source: &'a SourceKey,
-    /// It has seen no rows.
-    hasher: PartHasher,
-    /// No payload has more bytes.
-    cap: u64,
-}
-
-/// The cut itself. Answers the cuts and how many rows there were.
-fn cut_rows(
+/// The cut itself. `hasher` has seen no rows. Answers the cuts and how many rows
+/// there were.
+pub(super) fn cut_rows(
     next: NextRow<'_>,
-    cutting: &Cutting<'_>,
+    hasher: &PartHasher,
+    source: &SourceKey,
     candidates: &[Candidate<'_>],
+    settings: &CutSettings,
 ) -> Result<(Vec<Cut>, u64), SourceError> {
-    let settings = cutting.settings;
     let mut listed: BTreeMap<u64, Vec<&PartIdentity>> = BTreeMap::new();
     for Candidate { identity } in candidates {
         if identity.owner == settings.owner && identity.rows > 0 {
@@ -137,18 +126,18 @@ fn cut_rows(
         let start = rows.start;
         rows.again();
         let part = Part {
-            cutting,
-            hasher: cutting.hasher.clone(),
+            hasher: hasher.clone(),
             size: PayloadSize::EMPTY,
             live: listed.remove(&first_row).unwrap_or_default(),
             fallback: None,
+            source,
         };
-        let end = part.find_end(&mut rows)?;
+        let end = part.find_end(&mut rows, settings.payload.min(CAP))?;
         cuts.push(Cut {
             identity: PartIdentity {
                 slug: settings.slug.clone(),
                 owner: settings.owner.clone(),
-                source: cutting.source.clone(),
+                source: source.clone(),
                 first_row,
                 rows: end.size.rows(),
                 digest: end.digest,
@@ -165,13 +154,13 @@ fn cut_rows(
 
 /// A part whose end is being looked for.
 struct Part<'a> {
-    cutting: &'a Cutting<'a>,
     hasher: PartHasher,
     size: PayloadSize,
     /// Listed parts that start where it starts and may still turn out to be it.
     live: Vec<&'a PartIdentity>,
     /// Where it ends if none of them does.
     fallback: Option<(End<'a>, u64)>,
+    source: &'a SourceKey,
 }
 
 /// Where a part ends.
@@ -182,9 +171,7 @@ struct End<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn find_end(mut self, rows: &mut Rows<'_>) -> Result<End<'a>, SourceError> {
-        let cap = self.cutting.cap;
-        let payload = self.cutting.settings.payload.min(cap);
+    fn find_end(mut self, rows: &mut Rows<'_>, payload: u64) -> Result<End<'a>, SourceError> {
         loop {
             if self.live.is_empty()
                 && let Some((end, place)) = self.fallback.take()
@@ -203,7 +190,7 @@ impl<'a> Part<'a> {
                 }
             }
             let size = self.size.with(rows.row.len() as u64);
-            if size.bytes() > cap {
+            if size.bytes() > CAP {
                 // No payload can hold so much: these are not what they seem.
                 self.live.clear();
             }
@@ -230,7 +217,7 @@ impl<'a> Part<'a> {
         if self.live.iter().all(|one| one.rows > count) {
             return Ok(());
         }
-        let own = |one: &PartIdentity| one.source == *self.cutting.source;
+        let own = |one: &PartIdentity| one.source == *self.source;
         let found = self
             .live
             .iter()
@@ -251,7 +238,7 @@ impl<'a> Part<'a> {
     fn end_here(&self, kept: Option<&'a PartIdentity>) -> End<'a> {
         End {
             size: self.size,
-            digest: self.hasher.digest(self.cutting.source),
+            digest: self.hasher.digest(self.source),
             kept,
         }
     }

@@ -1,0 +1,121 @@
+//! `plan`: the dry-run diff.
+
+use std::io::Write as _;
+
+use crate::base::ManifestName;
+use crate::cli::args::{Format, PlanArgs};
+use crate::cli::context::Context;
+use crate::cli::exit::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::planning::{PlanRequest, make};
+use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
+use crate::event::EventSink;
+use crate::plan::{Plan, PlanLines};
+use crate::report::write_plan;
+use crate::source::rows::Reject;
+
+/// Runs the command.
+pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
+    let _watch = context.watch(args.transfer.deadline)?;
+    let manifest = load_manifest(&args.manifest, context.environment)?;
+    let workplace = Workplace::open(
+        manifest,
+        WorkplaceArgs {
+            transfer: &args.transfer,
+            connection: &args.connection,
+            state: &args.state,
+            shard: args.select.shard,
+        },
+        context.environment,
+    )?;
+    context.adopt(&workplace);
+    let rejects = Rejects::default();
+    let plan = make(&workplace, context, &EventSink::default(), &PlanRequest::of_plan(args), &|job, reject| {
+        rejects.add(job, reject);
+    })?;
+    workplace.store.flush().map_err(Failure::from)?;
+    if let Some(path) = &args.out {
+        save(path, &plan, &workplace)?;
+    }
+    show(args, context, &workplace, &plan, &rejects)?;
+    Ok(exit_of(args, &plan))
+}
+
+fn save(path: &std::path::Path, plan: &Plan, workplace: &Workplace) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::local_io(&format!("cannot write the plan to `{}`", path.display()), &error)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| ".".as_ref()))
+        .map_err(failed)?;
+    let mut out = std::io::BufWriter::new(file.as_file_mut());
+    PlanLines::new(plan).write(&mut out, workplace.calls_per_second()).map_err(failed)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn show(
+    args: &PlanArgs,
+    context: &Context<'_>,
+    workplace: &Workplace,
+    plan: &Plan,
+    rejects: &Rejects,
+) -> Result<(), Failure> {
+    let rate = workplace.calls_per_second();
+    let mut out = Output::stdout();
+    match args.output.format {
+        Format::Text => {
+            let style = context.stdout_style();
+            let shown = args.manifest.manifest.display().to_string();
+            let written = write_plan(&mut out, plan, args.all, &style, rate, &shown)
+                .and_then(|()| rejects.write(&mut out));
+            out.finish(written)
+        }
+        Format::Json | Format::Ndjson => {
+            let written = PlanLines::new(plan).write(&mut out, rate);
+            out.finish(written)
+        }
+    }
+}
+
+fn exit_of(args: &PlanArgs, plan: &Plan) -> ExitCode {
+    if let Some(code) = super::run::exit_of_problems(plan) {
+        return code;
+    }
+    if plan.has_conflicts() {
+        return ExitCode::Partial;
+    }
+    if args.detailed_exitcode && !plan.is_empty() { ExitCode::Changes } else { ExitCode::Done }
+}
+
+/// The first rejects, for people.
+#[derive(Debug, Default)]
+pub(super) struct Rejects {
+    first: std::sync::Mutex<Vec<(String, Reject)>>,
+}
+
+impl Rejects {
+    const SHOWN: usize = 10;
+
+    pub(super) fn add(&self, job: &ManifestName, reject: Reject) {
+        let mut first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if first.len() < Self::SHOWN {
+            first.push((job.to_string(), reject));
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if first.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nRows that cannot be encoded (the first {}):", first.len())?;
+        for (_, reject) in first.iter() {
+            writeln!(out, "  {reject}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What every command gets: the environment, the way to write, the token that
+//! signals cancel.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::args::ProgressChoice;
+use super::failure::Failure;
+use super::settings::{Environment, Messages, ProgressStyle};
+use super::signals::{self, Watch};
+use super::workplace::Workplace;
+use crate::base::CancelToken;
+use crate::event::{Event, EventSink};
+use crate::redivis::{Http, Wait};
+use crate::report::{LogScreen, TextStyle};
+
+/// What every command gets.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Variables, clock, terminals.
+    pub environment: &'a Environment,
+    /// What goes to stderr, and how.
+    pub messages: Messages,
+    /// Cancelled by signals and by the deadline.
+    pub cancel: CancelToken,
+    /// Stderr, shared by bars and log.
+    pub screen: LogScreen,
+    http: Arc<OnceLock<Arc<Http>>>,
+}
+
+impl<'a> Context<'a> {
+    /// For one command.
+    pub fn new(environment: &'a Environment, messages: Messages, screen: LogScreen) -> Self {
+        Self { environment, messages, cancel: CancelToken::new(), screen, http: Arc::default() }
+    }
+
+    /// Watches for signals and the deadline from here on.
+    pub fn watch(&self, deadline: Option<Duration>) -> Result<Watch, Failure> {
+        let http = Arc::clone(&self.http);
+        let cut = move || {
+            if let Some(http) = http.get() {
+                http.shutdown();
+            }
+        };
+        signals::watch(self.cancel.clone(), deadline, cut)
+            .map_err(|error| Failure::local_io("cannot watch for signals", &error))
+    }
+
+    /// Requests of this workplace are cut when they outlive a signal.
+    pub fn adopt(&self, workplace: &Workplace) {
+        // A command opens one workplace; a second one would keep the first.
+        drop(self.http.set(Arc::clone(workplace.reader.http())));
+    }
+
+    /// How progress is shown.
+    pub fn progress(&self, choice: ProgressChoice) -> ProgressStyle {
+        self.messages.progress(choice, self.environment)
+    }
+
+    /// How stdout is dressed.
+    pub fn stdout_style(&self) -> TextStyle {
+        TextStyle { colour: self.messages.stdout_colour, width: self.environment.width() }
+    }
+
+    /// How stderr is dressed.
+    pub fn stderr_style(&self) -> TextStyle {
+        TextStyle { colour: self.messages.stderr_colour, width: self.environment.width() }
+    }
+}
+
+/// Tells that a request waits.
+pub fn tell_wait(events: &EventSink, wait: &Wait) {
+    tracing::info!(reason = %wait.reason, delay = ?wait.delay, attempt = wait.attempt, "waiting");
+    events.send(Event::Waiting {
+        reason: wait.reason.to_string(),
+        delay: wait.delay,
+        attempt: wait.attempt,
+    });
+}

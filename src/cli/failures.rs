@@ -1,0 +1,111 @@
+//! The errors of the layers below, as failures: code, exit code and what to try.
+
+use std::error::Error;
+
+use super::exit::ExitCode;
+use super::failure::Failure;
+use crate::manifest::LoadError;
+use crate::plan::{PlanError, SavedPlanError};
+use crate::redivis::{ApiError, ApiErrorKind};
+use crate::source::{SourceError, SourceFault};
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match &error {
+            LoadError::Read { .. } => Self::of(ExitCode::Input, "manifest/unreadable", &error)
+                .hint("give the path of a manifest; `redivis-ingest schema` describes one"),
+            LoadError::TooLarge { .. } => Self::of(ExitCode::Manifest, "manifest/too-large", &error),
+            LoadError::Invalid(_) => Self::of(ExitCode::Manifest, "manifest/invalid", &error),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match &error {
+            PlanError::Remote { source, .. } => of_api(&error, source),
+            PlanError::NoDataset(dataset) => {
+                Self::of(ExitCode::Refused, "redivis/no-dataset", &error).hint(format!(
+                    "create `{dataset}` on the platform, or check its spelling and the token's access"
+                ))
+            }
+            PlanError::Source { source, .. } => of_source(&error, source),
+            PlanError::State(_) => Self::of(ExitCode::LocalIo, "state/statement", &error),
+            PlanError::NothingSelected(_) => {
+                Self::of(ExitCode::Usage, "cli/nothing-selected", &error)
+            }
+            PlanError::NameTaken { .. } => {
+                Self::of(ExitCode::Manifest, "manifest/name-taken", &error)
+                    .hint("give one of them a `prefix`, or exclude the file from one")
+            }
+            PlanError::Cancelled => Self::of(ExitCode::Temporary, "run/stopped", &error),
+        }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        of_source(&error, &error)
+    }
+}
+
+impl From<SavedPlanError> for Failure {
+    fn from(error: SavedPlanError) -> Self {
+        Self::of(ExitCode::Input, "plan/unreadable", &error)
+            .hint("make it anew with `redivis-ingest plan MANIFEST -o FILE`")
+    }
+}
+
+fn of_api(error: &dyn Error, source: &ApiError) -> Failure {
+    let (exit, code, hint) = match source.kind() {
+        ApiErrorKind::Unauthorized => (
+            ExitCode::NotAuthorised,
+            "redivis/unauthorized",
+            Some("the token is wrong or expired: make a new one in the platform's workspace"),
+        ),
+        ApiErrorKind::Forbidden { .. } => (
+            ExitCode::NotAuthorised,
+            "redivis/forbidden",
+            Some("the token needs the scope `data.edit`, and its owner edit access to the dataset"),
+        ),
+        ApiErrorKind::NotFound => (ExitCode::Refused, "redivis/not-found", None),
+        ApiErrorKind::Conflict => (ExitCode::Refused, "redivis/conflict", None),
+        ApiErrorKind::Invalid => (ExitCode::Refused, "redivis/invalid", None),
+        ApiErrorKind::TooLarge => (ExitCode::Refused, "redivis/too-large", None),
+        ApiErrorKind::Tls => (
+            ExitCode::Refused,
+            "redivis/tls",
+            Some("behind a proxy with its own certificate, give it with `--ca-cert FILE`"),
+        ),
+        ApiErrorKind::Protocol => (ExitCode::Refused, "redivis/protocol", None),
+        ApiErrorKind::RateLimited => (ExitCode::Temporary, "redivis/rate-limited", None),
+        ApiErrorKind::Unavailable => (
+            ExitCode::Temporary,
+            "redivis/unavailable",
+            Some("run the same command again later: it goes on where it stopped"),
+        ),
+        ApiErrorKind::Network => (
+            ExitCode::Temporary,
+            "redivis/network",
+            Some("check the address, the network and the proxy; then run the same command again"),
+        ),
+        ApiErrorKind::Cancelled => (ExitCode::Temporary, "run/stopped", None),
+        ApiErrorKind::LocalRead => (ExitCode::LocalIo, "local/read", None),
+    };
+    let failure = Failure::of(exit, code, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn of_source(error: &dyn Error, source: &SourceError) -> Failure {
+    let (exit, code) = match source.fault() {
+        SourceFault::Input => (ExitCode::Input, "source/unreadable"),
+        SourceFault::Content => (ExitCode::Input, "source/content"),
+        SourceFault::Changed => (ExitCode::Drifted, "source/changed"),
+        SourceFault::LocalIo => (ExitCode::LocalIo, "source/local-io"),
+        SourceFault::Cancelled => (ExitCode::Temporary, "run/stopped"),
+    };
+    Failure::of(exit, code, error)
+}

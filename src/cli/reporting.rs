@@ -1,0 +1,246 @@
+//! What a run shows and leaves: progress while it goes, then the report in the
+//! run folder, the summary, and on stdout the result, whose last line is the
+//! last thing said.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use super::args::{Format, RunArgs};
+use super::commands::run::Done;
+use super::context::Context;
+use super::exit::ExitCode;
+use super::failure::Failure;
+use super::output::Output;
+use super::rejects::RejectsFile;
+use super::settings::ProgressStyle;
+use super::workplace::Workplace;
+use crate::base::cancel::CancelReason;
+use crate::event::{Event, EventSink, FailKind, RunEnd};
+use crate::plan::Plan;
+use crate::report::{
+    self, ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_plan,
+};
+use crate::state::RunFolder;
+
+/// A run's voice.
+#[derive(Debug)]
+pub struct Reporting<'a> {
+    args: &'a RunArgs,
+    context: &'a Context<'a>,
+    workplace: &'a Workplace,
+    events: EventSink,
+    listener: Option<JoinHandle<()>>,
+    folder: Option<RunFolder>,
+    started_ms: i64,
+}
+
+impl<'a> Reporting<'a> {
+    /// Starts to listen.
+    pub fn start(
+        args: &'a RunArgs,
+        context: &'a Context<'a>,
+        workplace: &'a Workplace,
+    ) -> Result<Self, Failure> {
+        let folder =
+            RunFolder::create(&workplace.location, &workplace.run_id).map_err(Failure::from)?;
+        let kind = match (args.output.format, context.progress(args.output.progress)) {
+            (Format::Ndjson, _) => ProgressKind::Events,
+            (_, ProgressStyle::Bars) => ProgressKind::Bars,
+            (_, ProgressStyle::Lines) => ProgressKind::Plain,
+            (_, ProgressStyle::Off) => ProgressKind::Quiet,
+        };
+        let (sender, received) = mpsc::channel::<Event>();
+        let started_ms = context.environment.now_ms();
+        let clock = RunClock { run_id: workplace.run_id.to_string(), started_ms };
+        let lines = Box::new(std::io::stderr());
+        let reporter = reporter(kind, clock, lines, &context.screen);
+        let listener = std::thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || drain(&received, reporter))
+            .map_err(|error| Failure::local_io("cannot start threads", &error))?;
+        Ok(Self {
+            args,
+            context,
+            workplace,
+            events: EventSink::new(sender),
+            listener: Some(listener),
+            folder,
+            started_ms,
+        })
+    }
+
+    /// Where events go.
+    pub fn events(&self) -> &EventSink {
+        &self.events
+    }
+
+    /// The run's folder; none when state is in memory.
+    pub fn folder(&self) -> Option<&RunFolder> {
+        self.folder.as_ref()
+    }
+
+    /// Shows what will be done, before it is.
+    pub fn show_plan(&self, plan: &Plan) -> Result<(), Failure> {
+        if self.args.output.format != Format::Text || self.context.messages.is_quiet {
+            return Ok(());
+        }
+        let style = self.context.stdout_style();
+        let shown = self.args.manifest.manifest.display().to_string();
+        let rate = self.workplace.calls_per_second();
+        let mut out = Output::stdout();
+        let written = write_plan(&mut out, plan, false, &style, rate, &shown);
+        out.finish(written)
+    }
+
+    /// Ends the progress, writes the report and the summary, and answers how the
+    /// process ends. Also after a failure.
+    pub fn finish(
+        mut self,
+        done: Result<Done, Failure>,
+        rejects: &RejectsFile,
+    ) -> Result<ExitCode, Failure> {
+        self.events.send(Event::RunFinished);
+        if let Some(listener) = self.listener.take() {
+            drop(listener.join());
+        }
+        let (exit, failure) = match &done {
+            Ok(done) => (done.exit, None),
+            Err(failure) => (failure.exit, Some(failure)),
+        };
+        let facts = self.facts(exit, failure, rejects);
+        let nothing = RunEnd::default();
+        let (plan, end) = match &done {
+            Ok(done) => (Some(&done.plan), &done.end),
+            Err(_) => (None, &nothing),
+        };
+        let report = RunReport::new(plan, end, facts);
+        self.write_report(&report)?;
+        let line = report.one_line();
+        let ended_ms = self.context.environment.now_ms();
+        self.workplace
+            .store
+            .run_ended(self.workplace.run_id.as_str(), ended_ms, exit.number(), &line)
+            .map_err(Failure::from)?;
+        if let Some(path) = &self.args.summary {
+            write_file(path, |out| writeln!(out, "{line}"))?;
+        }
+        if let Err(failure) = done {
+            // Said here and not by the caller, so that the result comes last.
+            super::say(&failure.render(self.context.messages.stderr_colour));
+            if self.args.output.format != Format::Text {
+                Output::stdout().line(&line)?;
+            }
+            return Ok(failure.exit);
+        }
+        let style = self.context.stdout_style();
+        let mut out = Output::stdout();
+        match self.args.output.format {
+            Format::Text => {
+                let written = report.write_text(&mut out, &style);
+                out.finish(written)?;
+            }
+            Format::Json | Format::Ndjson => out.line(&line)?,
+        }
+        Ok(exit)
+    }
+
+    fn write_report(&self, report: &RunReport<'_>) -> Result<(), Failure> {
+        if let Some(folder) = &self.folder {
+            let file = folder.create_file("report.json").map_err(Failure::from)?;
+            let mut out = BufWriter::new(file);
+            report
+                .write_json(&mut out)
+                .and_then(|()| out.flush())
+                .map_err(|error| Failure::local_io("cannot write the report", &error))?;
+        }
+        if let Some(path) = &self.args.report {
+            write_file(path, |out| report.write_json(out))?;
+        }
+        Ok(())
+    }
+
+    fn report_path(&self) -> Option<PathBuf> {
+        let in_folder = || self.folder.as_ref().map(|folder| folder.path().join("report.json"));
+        self.args.report.clone().or_else(in_folder)
+    }
+
+    fn facts(
+        &self,
+        exit: ExitCode,
+        failure: Option<&Failure>,
+        rejects: &RejectsFile,
+    ) -> RunFacts {
+        let stats = self.workplace.reader.http().stats();
+        let shown = |path: PathBuf| path.display().to_string();
+        let manifest = &self.workplace.manifest;
+        RunFacts {
+            run_id: self.workplace.run_id.to_string(),
+            command: "run".to_owned(),
+            manifest_name: Some(manifest.name.to_string()),
+            manifest_sha256: Some(manifest.digest.to_string()),
+            endpoint: self.workplace.endpoint_shown.clone(),
+            datasets: manifest.datasets().iter().map(ToString::to_string).collect(),
+            started_ms: self.started_ms,
+            ended_ms: self.context.environment.now_ms(),
+            exit: exit.number(),
+            exit_word: exit.name(),
+            failure: failure.map(|failure| report::Failure {
+                kind: kind_of(failure.exit),
+                message: failure.one_line(),
+            }),
+            stopped_by: self.context.cancel.reason().map(|reason| match reason {
+                CancelReason::Interrupted | CancelReason::Terminated => "signal",
+                CancelReason::Deadline => "deadline",
+                CancelReason::Abandoned => "fail_fast",
+            }),
+            workers: self.workplace.transfer.transfers as u64,
+            requests: RequestFacts::from(&stats),
+            report_path: self.report_path().map(shown),
+            rejects_path: rejects.finish().map(shown),
+            rejects: rejects.count(),
+        }
+    }
+}
+
+/// Writes a whole file, or nothing of it.
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::local_io(&format!("cannot write `{}`", path.display()), &error)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
+    {
+        let mut out = BufWriter::new(file.as_file_mut());
+        write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
+    }
+    let _kept: File = file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// What an exit code of a failure outside of any item means for a script.
+fn kind_of(exit: ExitCode) -> Option<FailKind> {
+    match exit {
+        ExitCode::NotAuthorised => Some(FailKind::Unauthorized),
+        ExitCode::Mismatch => Some(FailKind::Mismatch),
+        ExitCode::Drifted => Some(FailKind::Drifted),
+        ExitCode::Locked => Some(FailKind::Locked),
+        ExitCode::Refused => Some(FailKind::Refused),
+        ExitCode::Input | ExitCode::Manifest => Some(FailKind::Input),
+        ExitCode::LocalIo => Some(FailKind::LocalIo),
+        ExitCode::Partial => Some(FailKind::Failed),
+        ExitCode::Temporary => Some(FailKind::Temporary),
+        ExitCode::Interrupted | ExitCode::Terminated => Some(FailKind::Cancelled),
+        ExitCode::Done
+        | ExitCode::Failed
+        | ExitCode::Changes
+        | ExitCode::Usage
+        | ExitCode::NothingToDo => None,
+    }
+}

@@ -1,1 +1,0 @@
-//! event: see docs/architecture.md.

@@ -1,0 +1,372 @@
+//! The coordinator: the order of a run.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use super::budget::Budget;
+use super::confirm::confirm_rows;
+use super::context::{ExecContext, Shared};
+use super::deletes::{Deletions, delete_listed};
+use super::draft::Draft;
+use super::error::StepError;
+use super::files::{FileJob, Window, send_files};
+use super::look::{Wanted, look_at_files, look_at_parts};
+use super::outcome::Ends;
+use super::release::{release_dataset, why_not};
+use super::rows::{RowsJob, SentPart, send_rows};
+use super::tables::prepare;
+use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
+use crate::base::{Md5Digest, PartIdentity, TableRef};
+use crate::event::{End, Event, FailKind, Failed, ItemEnd, Phase, RunEnd, Totals, What};
+use crate::manifest::Source;
+use crate::plan::{
+    Action, Class, DatasetPlan, ItemLine, JobContent, JobPlan, ListedSubject, Plan, Subject, item_line,
+};
+
+/// Executes a plan. Every item that has an action ends in the answer.
+pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
+    let ends = Ends::default();
+    let budget = Budget::new(context.options.max_memory);
+    let shared = Shared { context, budget: &budget, ends: &ends };
+    context.events.send(Event::RunStarted(totals(plan)));
+    let drafts: Vec<Draft> = plan.datasets.iter().map(Draft::of).collect();
+
+    context.events.send(Event::Phase(Phase::Preparing));
+    let ready: Vec<bool> = plan
+        .datasets
+        .iter()
+        .zip(&drafts)
+        .map(|(dataset, draft)| prepare_dataset(shared, plan, dataset, draft))
+        .collect();
+    let is_ready = |table: &TableRef| {
+        plan.datasets
+            .iter()
+            .zip(&ready)
+            .any(|(dataset, ready)| *ready && dataset.dataset.matches(table.dataset()))
+    };
+    let jobs: Vec<RunJob<'_>> = plan
+        .jobs
+        .iter()
+        .filter_map(|job| RunJob::of(context, job, is_ready(&job.table)))
+        .collect();
+    for job in jobs.iter().filter(|job| job.is_ready) {
+        delete_listed(shared, job.plan, Deletions::Broken, &|_| None);
+    }
+    context.events.send(Event::Phase(Phase::Sending));
+    send(shared, &jobs);
+    context.events.send(Event::Phase(Phase::Confirming));
+    let confirmed: Vec<Vec<SentPart>> = jobs.iter().map(|job| confirm(shared, job)).collect();
+
+    context.events.send(Event::Phase(Phase::Checking));
+    let mut complete_jobs = Vec::new();
+    for (job, confirmed) in jobs.iter().zip(&confirmed) {
+        if finish_job(shared, plan, &drafts, job, confirmed) {
+            complete_jobs.push(job.plan.job.clone());
+        }
+    }
+    context.events.send(Event::Phase(Phase::Releasing));
+    let so_far = RunEnd { items: ends.snapshot(), complete_jobs };
+    let blocked = why_not(&so_far, plan.jobs.len());
+    for (dataset, draft) in plan.datasets.iter().zip(&drafts) {
+        release_dataset(shared, dataset, draft, blocked.clone());
+    }
+    let complete_jobs = so_far.complete_jobs;
+    let mut end = RunEnd { items: ends.finish(), complete_jobs };
+    add_not_reached(plan, &mut end);
+    context.events.send(Event::RunFinished);
+    end
+}
+
+/// The end of a plan of which nothing was executed: what it refuses is refused,
+/// all else was not reached.
+pub fn not_executed(plan: &Plan) -> RunEnd {
+    let mut end = RunEnd::default();
+    add_not_reached(plan, &mut end);
+    end
+}
+
+/// The end of a saved item whose preconditions no longer hold.
+pub fn drifted(line: &ItemLine) -> ItemEnd {
+    let what = match line.what.as_str() {
+        "version" => What::Version,
+        "table" => What::Table,
+        "part" => What::Part,
+        "upload" => What::Upload,
+        "listed" => What::Deletion,
+        _ => What::File,
+    };
+    let job = line.job.as_deref().and_then(|job| job.parse().ok());
+    let mut end = ItemEnd::new(what, job.as_ref(), &line.name, "saved");
+    end.bytes = line.bytes;
+    end.rows = line.rows.unwrap_or(0);
+    end.failed(Failed {
+        kind: FailKind::Drifted,
+        message: format!("it is not as it was planned: {} ({})", line.class, line.reason),
+    })
+}
+
+fn totals(plan: &Plan) -> Totals {
+    let mut totals = Totals::default();
+    for item in plan.items().filter(|item| item.action == Action::Send) {
+        let (bytes, rows) = item.amount();
+        totals.bytes += bytes;
+        totals.rows += rows.unwrap_or(0);
+        match item.subject {
+            Subject::File(_) => totals.files += 1,
+            Subject::Part(_) => totals.parts += 1,
+            Subject::Upload(_) => totals.uploads += 1,
+            Subject::Version(_)
+            | Subject::Table(_)
+            | Subject::RemoteFile(_)
+            | Subject::Listed(_)
+            | Subject::Source { .. } => {}
+        }
+    }
+    totals
+}
+
+/// Makes a dataset ready; answers whether its jobs may start.
+fn prepare_dataset(
+    shared: Shared<'_>,
+    plan: &Plan,
+    dataset: &DatasetPlan,
+    draft: &Draft,
+) -> bool {
+    let has_work = plan
+        .jobs
+        .iter()
+        .filter(|job| job.table.dataset().matches(&dataset.dataset))
+        .flat_map(|job| &job.items)
+        .chain(&dataset.items)
+        .any(|item| item.action != Action::None);
+    if !has_work {
+        return true;
+    }
+    if let Err(error) = draft.check(shared) {
+        let name = format!("{}:next", dataset.dataset);
+        let end = ItemEnd::new(What::Version, None, &name, "check").failed(&error);
+        shared.ends.push(shared.context.events, end);
+        return false;
+    }
+    prepare(shared, dataset, draft)
+}
+
+/// A job under way.
+struct RunJob<'a> {
+    plan: &'a JobPlan,
+    is_ready: bool,
+    work: Work<'a>,
+}
+
+enum Work<'a> {
+    Files(FileJob<'a>),
+    Rows(RowsJob<'a>),
+    Uploads(UploadsJob<'a>),
+}
+
+impl<'a> RunJob<'a> {
+    fn of(context: &ExecContext<'a>, plan: &'a JobPlan, is_ready: bool) -> Option<Self> {
+        let job = context.manifest.jobs.get(plan.index)?;
+        let work = match (&plan.content, &job.source) {
+            (JobContent::Files, Source::Files(_)) => Work::Files(FileJob::of(plan)),
+            (JobContent::Rows(content), Source::Rows(source)) => {
+                Work::Rows(RowsJob::of(plan, source, content))
+            }
+            (JobContent::Uploads { .. }, Source::Uploads(_)) => {
+                Work::Uploads(UploadsJob::of(plan))
+            }
+            (JobContent::Files | JobContent::Rows(_) | JobContent::Uploads { .. }, _) => {
+                return None;
+            }
+        };
+        Some(Self { plan, is_ready, work })
+    }
+
+    fn has_actions(&self) -> bool {
+        self.plan.items.iter().any(|item| item.action != Action::None)
+    }
+}
+
+/// Moves all bytes and rows. Row feeders run beside the file batches.
+fn send<'a>(shared: Shared<'a>, jobs: &'a [RunJob<'a>]) {
+    let context = shared.context;
+    let window = Window::new();
+    context.net_pool.in_place_scope(|net| {
+        context.cpu_pool.in_place_scope(|cpu| {
+            for job in jobs.iter().filter(|job| job.is_ready) {
+                if let Work::Rows(work) = &job.work {
+                    send_rows(shared, work, cpu, net);
+                }
+            }
+            for job in jobs.iter().filter(|job| job.is_ready) {
+                match &job.work {
+                    Work::Files(work) => send_files(shared, work, net, &window),
+                    Work::Uploads(work) => send_uploads(shared, work, net),
+                    Work::Rows(_) => {}
+                }
+            }
+        });
+    });
+}
+
+fn confirm(shared: Shared<'_>, job: &RunJob<'_>) -> Vec<SentPart> {
+    match &job.work {
+        Work::Rows(work) => {
+            let sent =
+                std::mem::take(&mut *work.sent.lock().unwrap_or_else(PoisonError::into_inner));
+            confirm_rows(shared, work, sent)
+        }
+        Work::Uploads(work) => {
+            confirm_uploads(shared, work);
+            Vec::new()
+        }
+        Work::Files(_) => Vec::new(),
+    }
+}
+
+/// Deletes what is superseded and takes the last look. Answers whether the job
+/// is complete.
+fn finish_job(
+    shared: Shared<'_>,
+    plan: &Plan,
+    drafts: &[Draft],
+    job: &RunJob<'_>,
+    confirmed: &[SentPart],
+) -> bool {
+    let refused = job
+        .plan
+        .items
+        .iter()
+        .any(|item| matches!(item.class, Class::Conflict | Class::Locked));
+    if !job.has_actions() {
+        return !refused;
+    }
+    if !job.is_ready {
+        return false;
+    }
+    let draft = drafts.iter().find(|draft| draft.dataset.matches(job.plan.table.dataset()));
+    if let Some(Err(error)) = draft.map(|draft| draft.check(shared)) {
+        fail_look(shared, job, &error);
+        return false;
+    }
+    let failed = shared.ends.failed_items(&job.plan.job);
+    let blocked = |listed: &ListedSubject| blocked_by(job, &failed, listed);
+    delete_listed(shared, job.plan, Deletions::Superseded, &blocked);
+    if !shared.ends.failed_items(&job.plan.job).is_empty() || refused {
+        return false;
+    }
+    match look(shared, plan, job, confirmed) {
+        Ok(()) => true,
+        Err(error) => {
+            fail_look(shared, job, &error);
+            false
+        }
+    }
+}
+
+/// Why an old upload must stay: something wanted of its source is not complete.
+fn blocked_by(job: &RunJob<'_>, failed: &[String], listed: &ListedSubject) -> Option<String> {
+    let Work::Rows(work) = &job.work else {
+        return (!failed.is_empty()).then(|| "other uploads of the job failed".to_owned());
+    };
+    let key = listed.identity.as_ref().map(|identity| &identity.source);
+    let prefix_failed = work.content.inputs.iter().any(|input| {
+        let same = Some(&input.input.key) == key;
+        let any_failed = input.cuts.iter().any(|cut| failed.contains(&cut.identity.to_string()));
+        let changed = std::fs::metadata(&input.input.path).is_ok_and(|metadata| {
+            crate::base::Fingerprint::of(&metadata) != input.fingerprint
+        });
+        same && (any_failed || changed)
+    });
+    prefix_failed.then(|| "not all new parts of the source are complete".to_owned())
+}
+
+fn fail_look(shared: Shared<'_>, job: &RunJob<'_>, error: &StepError) {
+    let name = job.plan.table.to_string();
+    let end = ItemEnd::new(What::Table, Some(&job.plan.job), &name, "check").failed(error);
+    shared.ends.push(shared.context.events, end);
+}
+
+fn look(
+    shared: Shared<'_>,
+    _plan: &Plan,
+    job: &RunJob<'_>,
+    confirmed: &[SentPart],
+) -> Result<(), StepError> {
+    match &job.work {
+        Work::Files(work) => {
+            let sent: BTreeMap<String, (u64, Md5Digest)> = shared
+                .ends
+                .snapshot()
+                .into_iter()
+                .filter(|end| end.job.as_ref() == Some(&job.plan.job) && end.end == End::Verified)
+                .filter_map(|end| Some((end.name, (end.bytes, end.md5?))))
+                .collect();
+            look_at_files(shared, work, &sent)
+        }
+        Work::Rows(work) => {
+            let sent = |identity: &PartIdentity| {
+                confirmed.iter().any(|part| part.planned == *identity)
+            };
+            let kept = work.content.inputs.iter().flat_map(|input| &input.cuts).filter_map(|cut| {
+                cut.kept.clone().filter(|_| !sent(&cut.identity))
+            });
+            let identities =
+                kept.chain(confirmed.iter().map(|part| part.identity.clone())).collect();
+            let wanted =
+                Wanted { owner: work.content.owner.clone(), identities, by_rows: true };
+            look_at_parts(shared, work.table, &wanted, &job.plan.history)
+        }
+        Work::Uploads(work) => {
+            let JobContent::Uploads { owner } = &job.plan.content else {
+                return Ok(());
+            };
+            let identities = work.wanted.iter().map(|upload| upload.identity.clone()).collect();
+            let wanted = Wanted { owner: owner.clone(), identities, by_rows: false };
+            look_at_parts(shared, work.table, &wanted, &job.plan.history)
+        }
+    }
+}
+
+/// Items that no step told an end of, and items that the plan refused.
+fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
+    let known: std::collections::BTreeSet<(Option<String>, String, &'static str)> = end
+        .items
+        .iter()
+        .map(|item| (item.job.as_ref().map(ToString::to_string), item.name.clone(), item.action))
+        .collect();
+    let datasets = plan.datasets.iter().flat_map(|one| one.items.iter().map(|item| (None, item)));
+    let jobs = plan.jobs.iter().flat_map(|job| job.items.iter().map(move |item| (Some(job), item)));
+    let mut missing = Vec::new();
+    for (job, item) in datasets.chain(jobs) {
+        let refused = matches!(item.class, Class::Conflict | Class::Locked);
+        if item.action == Action::None && !refused {
+            continue;
+        }
+        let line = item_line(job, item);
+        let action = item.action.as_str();
+        if known.contains(&(line.job.clone(), line.name.clone(), action)) {
+            continue;
+        }
+        let what = match item.subject {
+            Subject::Version(_) => What::Version,
+            Subject::Table(_) => What::Table,
+            Subject::File(_) | Subject::RemoteFile(_) | Subject::Source { .. } => What::File,
+            Subject::Part(_) => What::Part,
+            Subject::Upload(_) => What::Upload,
+            Subject::Listed(_) => What::Deletion,
+        };
+        let mut one = ItemEnd::new(what, job.map(|job| &job.job), &line.name, action);
+        one.bytes = line.bytes;
+        one.rows = line.rows.unwrap_or(0);
+        if refused {
+            one.end = End::Refused;
+            one.error = Some(Failed {
+                kind: FailKind::Failed,
+                message: item.note.clone().unwrap_or_else(|| line.reason.replace('_', " ")),
+            });
+        }
+        missing.push(one);
+    }
+    end.items.extend(missing);
+}

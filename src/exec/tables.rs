@@ -1,0 +1,132 @@
+//! Versions and tables: created where the plan says so, changed where a setting
+//! differs, and read back, because a setting that is accepted is not yet a
+//! setting that holds.
+
+use super::context::Shared;
+use super::draft::Draft;
+use super::error::StepError;
+use crate::event::ItemEnd;
+use crate::base::Version;
+use crate::event::What;
+use crate::plan::{Action, DatasetPlan, Item, Subject, TableSubject};
+use crate::redivis::{NewTable, RemoteTable, TablePatch};
+
+/// Creates and changes what a dataset's jobs need. Answers whether all is in
+/// place.
+pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> bool {
+    let mut good = true;
+    for item in &plan.items {
+        let (what, name, action) = match (&item.subject, item.action) {
+            (Subject::Version(dataset), Action::Create) => {
+                (What::Version, format!("{dataset}:next"), "create")
+            }
+            (Subject::Table(table), Action::Create) => {
+                (What::Table, table.table.to_string(), "create")
+            }
+            (Subject::Table(table), Action::Update) => {
+                (What::Table, table.table.to_string(), "update")
+            }
+            _ => continue,
+        };
+        let end = ItemEnd::new(what, None, &name, action);
+        let done = if good { do_item(shared, item, draft) } else { Err(StepError::Cancelled) };
+        let end = match done {
+            Ok(()) => end.verified(),
+            Err(error) => {
+                good = false;
+                end.failed(&error)
+            }
+        };
+        shared.ends.push(shared.context.events, end);
+    }
+    good
+}
+
+fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepError> {
+    match &item.subject {
+        Subject::Version(_) => draft.create_next(shared),
+        Subject::Table(table) => {
+            draft.check(shared)?;
+            if item.action == Action::Create {
+                create_table(shared, table)?;
+            }
+            settle_settings(shared, table)
+        }
+        Subject::File(_)
+        | Subject::RemoteFile(_)
+        | Subject::Part(_)
+        | Subject::Upload(_)
+        | Subject::Listed(_)
+        | Subject::Source { .. } => Ok(()),
+    }
+}
+
+/// Creates a table; after a refusal somebody else may have created it.
+fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepError> {
+    let context = shared.context;
+    let doing = format!("create table `{}`", table.table);
+    let new = NewTable {
+        merge: table.merge,
+        is_file_index: table.is_file_index,
+        description: table.description.clone(),
+    };
+    if read_table(shared, table)?.is_none() {
+        let created = context.writer.create_table(&context.call, &table.table, &new);
+        if let Err(error) = created
+            && read_table(shared, table)?.is_none()
+        {
+            return Err(StepError::api(doing)(error));
+        }
+    }
+    match read_table(shared, table)? {
+        Some(found) if found.is_file_index == table.is_file_index => Ok(()),
+        Some(_) => Err(StepError::SettingIgnored {
+            table: table.table.clone(),
+            setting: format!("`isFileIndex: {}`", table.is_file_index),
+        }),
+        None => Err(StepError::Unconfirmed { name: table.table.to_string() }),
+    }
+}
+
+fn read_table(
+    shared: Shared<'_>,
+    table: &TableSubject,
+) -> Result<Option<RemoteTable>, StepError> {
+    let context = shared.context;
+    context
+        .writer
+        .reader()
+        .table(&context.call, &table.table, &Version::Next)
+        .map_err(StepError::api(format!("read table `{}`", table.table)))
+}
+
+/// Changes what differs and reads it back: a strategy stated at creation may
+/// have been ignored (contract 5.2).
+fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepError> {
+    let context = shared.context;
+    let differing = |found: &RemoteTable| TablePatch {
+        merge: table.merge.filter(|merge| found.merge != Some(*merge)),
+        description: table
+            .description
+            .clone()
+            .filter(|text| found.description.as_deref() != Some(text.as_str())),
+    };
+    let unconfirmed = || StepError::Unconfirmed { name: table.table.to_string() };
+    let found = read_table(shared, table)?.ok_or_else(unconfirmed)?;
+    let patch = differing(&found);
+    if patch == TablePatch::default() {
+        return Ok(());
+    }
+    context
+        .writer
+        .update_table(&context.call, &table.table, &patch)
+        .map_err(StepError::api(format!("change table `{}`", table.table)))?;
+    let found = read_table(shared, table)?.ok_or_else(unconfirmed)?;
+    let left = differing(&found);
+    let setting = match (left.merge, &left.description) {
+        (Some(merge), _) => format!("`merge: {}`", merge.as_str()),
+        (None, Some(_)) => "its description".to_owned(),
+        (None, None) => return Ok(()),
+    };
+    Err(StepError::SettingIgnored { table: table.table.clone(), setting })
+}

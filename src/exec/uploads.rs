@@ -1,0 +1,250 @@
+//! Bulk uploads: the file's bytes are staged, the upload is created once, and
+//! one list call for all tells when the platform has imported them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::Scope;
+
+use super::confirm::poll_uploads;
+use super::context::{Shared, random};
+use super::deletes::delete_and_wait;
+use super::error::StepError;
+use crate::event::ItemEnd;
+use super::staging::{Staged, ToStage, forget_staged, stage, staged_before};
+use crate::base::{ByteCount, ManifestName, TableRef, Version};
+use crate::event::What;
+use crate::plan::{Action, JobPlan, Subject, UploadSubject};
+use crate::redivis::{RemoteUpload, UploadContent, UploadStatus};
+
+/// How long an import may take before the run says "not yet".
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// One job's bulk uploads to send.
+#[derive(Debug)]
+pub(super) struct UploadsJob<'a> {
+    pub(super) job: &'a ManifestName,
+    pub(super) table: &'a TableRef,
+    pub(super) wanted: Vec<&'a UploadSubject>,
+    /// Uploads that exist, not imported yet.
+    created: Mutex<Vec<Created<'a>>>,
+}
+
+/// An upload that the platform has accepted.
+#[derive(Debug, Clone)]
+struct Created<'a> {
+    upload: &'a UploadSubject,
+    name: String,
+    remote: RemoteUpload,
+    staged: Staged,
+    millis: u64,
+}
+
+impl<'a> UploadsJob<'a> {
+    /// What the plan says to send.
+    pub(super) fn of(plan: &'a JobPlan) -> Self {
+        let wanted = plan
+            .items
+            .iter()
+            .filter(|item| item.action == Action::Send)
+            .filter_map(|item| match &item.subject {
+                Subject::Upload(upload) => Some(upload),
+                Subject::Version(_)
+                | Subject::Table(_)
+                | Subject::File(_)
+                | Subject::RemoteFile(_)
+                | Subject::Part(_)
+                | Subject::Listed(_)
+                | Subject::Source { .. } => None,
+            })
+            .collect();
+        Self { job: &plan.job, table: &plan.table, wanted, created: Mutex::default() }
+    }
+
+    fn end_of(&self, upload: &UploadSubject) -> ItemEnd {
+        let name = upload.identity.to_string();
+        let mut end = ItemEnd::new(What::Upload, Some(self.job), &name, "send");
+        end.bytes = upload.fingerprint.size;
+        end.md5 = Some(upload.md5);
+        end
+    }
+}
+
+/// Hands out one task for each upload.
+pub(super) fn send_uploads<'scope>(
+    shared: Shared<'scope>,
+    job: &'scope UploadsJob<'scope>,
+    net: &Scope<'scope>,
+) {
+    for upload in &job.wanted {
+        let upload: &'scope UploadSubject = upload;
+        net.spawn(move |_| {
+            let started = Instant::now();
+            let stop = shared.context.cancel.is_cancelled()
+                || shared.ends.has_fatal(shared.context.options.fail_fast);
+            let sent =
+                if stop { Err(StepError::Cancelled) } else { send_one(shared, job, upload) };
+            match sent {
+                Ok(mut created) => {
+                    created.millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(0);
+                    job.created.lock().unwrap_or_else(PoisonError::into_inner).push(created);
+                }
+                Err(error) => {
+                    let end = job.end_of(upload).failed(&error);
+                    shared.ends.push(shared.context.events, end);
+                }
+            }
+        });
+    }
+}
+
+fn send_one<'a>(
+    shared: Shared<'a>,
+    job: &UploadsJob<'a>,
+    upload: &'a UploadSubject,
+) -> Result<Created<'a>, StepError> {
+    let context = shared.context;
+    let stem = upload.identity.to_string();
+    let place = ToStage {
+        table: job.table,
+        name: &stem,
+        path: &upload.path,
+        fingerprint: upload.fingerprint,
+    };
+    let staged = match staged_before(shared, place)? {
+        Some(staged) => staged,
+        None => stage(shared, place, None)?,
+    };
+    if staged.md5 != upload.md5 {
+        return Err(StepError::SourceChanged(upload.path.clone()));
+    }
+    let name = upload.identity.attempt(random()).to_string();
+    let intent = context
+        .store
+        .intent("create_upload", &job.table.to_string(), &name, (context.now_ms)())
+        .map_err(StepError::state)?;
+    let content = UploadContent::Temp {
+        temp_upload_id: staged.temp_upload_id.clone(),
+        kind: Some(upload.kind),
+        options: Box::new(upload.options.clone()),
+    };
+    let doing = format!("create upload `{name}`");
+    let created = context.writer.create_upload(&context.call, job.table, &name, &content);
+    // The temp upload is spent, or was refused: either way it is of no more use.
+    forget_staged(shared, &[place])?;
+    let remote = match created {
+        Ok(remote) => remote,
+        Err(error) if error.is_in_doubt() => {
+            let listed = context
+                .writer
+                .reader()
+                .uploads(&context.call, job.table, &Version::Next)
+                .map_err(StepError::api(doing.clone()))?;
+            match listed.into_iter().find(|one| one.name == name) {
+                Some(remote) => remote,
+                None => return Err(StepError::api(doing)(error)),
+            }
+        }
+        Err(error) => return Err(StepError::api(doing)(error)),
+    };
+    if remote.name != name {
+        delete_and_wait(context, &remote.uri)?;
+        return Err(StepError::OtherWriter { asked: name, answered: remote.name });
+    }
+    context.store.intent_done(intent).map_err(StepError::state)?;
+    Ok(Created { upload, name, remote, staged, millis: 0 })
+}
+
+/// Waits for a job's imports and tells how each upload ended.
+pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
+    let created =
+        std::mem::take(&mut *job.created.lock().unwrap_or_else(PoisonError::into_inner));
+    if created.is_empty() {
+        return;
+    }
+    let settled = |listed: &[RemoteUpload]| {
+        created.iter().all(|one| {
+            listed.iter().any(|upload| {
+                upload.name == one.name
+                    && matches!(upload.status, UploadStatus::Completed | UploadStatus::Failed)
+            })
+        })
+    };
+    let listed = poll_uploads(shared, job.table, PATIENCE, &mut |listed| settled(listed));
+    for one in created {
+        let mut end = job.end_of(one.upload);
+        end.attempts = 1;
+        end.bytes_sent = one.staged.bytes_sent;
+        end.remote_id = Some(one.remote.uri.as_str().to_owned());
+        end.millis = one.millis;
+        let judged = match &listed {
+            Ok(listed) => {
+                let found = listed.iter().find(|upload| upload.name == one.name);
+                judge(shared, &one, found)
+            }
+            Err(error) => {
+                shared.ends.push(shared.context.events, end.failed(error));
+                continue;
+            }
+        };
+        let end = match judged {
+            Ok(rows) => {
+                end.rows = rows;
+                end.verified()
+            }
+            Err(error) => end.failed(&error),
+        };
+        shared.ends.push(shared.context.events, end);
+    }
+}
+
+/// Holds an imported upload against what was sent. Answers its rows.
+fn judge(
+    shared: Shared<'_>,
+    created: &Created<'_>,
+    listed: Option<&RemoteUpload>,
+) -> Result<u64, StepError> {
+    let name = created.name.clone();
+    let Some(listed) = listed else {
+        return Err(StepError::Unconfirmed { name });
+    };
+    let context = shared.context;
+    // The list form lacks the message and the count of bad records.
+    let full = context
+        .writer
+        .reader()
+        .upload(&context.call, &listed.uri)
+        .map_err(StepError::api(format!("read upload `{name}`")))?;
+    let full = full.as_ref().unwrap_or(listed);
+    match listed.status {
+        UploadStatus::Completed => {}
+        UploadStatus::Failed => {
+            let message = full.error_message.clone();
+            let message = message.unwrap_or_else(|| "it gives no reason".to_owned());
+            delete_and_wait(context, &listed.uri)?;
+            return Err(StepError::ImportFailed { name, message });
+        }
+        UploadStatus::Empty | UploadStatus::Queued | UploadStatus::Running => {
+            return Err(StepError::Unconfirmed { name });
+        }
+    }
+    let sent_size = created.upload.fingerprint.size;
+    let found_size = listed.size.unwrap_or(sent_size);
+    let other_md5 = listed.md5.is_some_and(|md5| md5 != created.staged.md5);
+    if found_size != sent_size || other_md5 {
+        delete_and_wait(context, &listed.uri)?;
+        return Err(StepError::Mismatch {
+            name,
+            sent_size: ByteCount(sent_size),
+            sent_md5: created.staged.md5,
+            found_size: ByteCount(found_size),
+            found_md5: listed.md5,
+        });
+    }
+    let bad = full.bad_records.unwrap_or(0);
+    if bad > created.upload.max_bad_records {
+        delete_and_wait(context, &listed.uri)?;
+        return Err(StepError::BadRecords { name, bad, max: created.upload.max_bad_records });
+    }
+    Ok(listed.num_rows.unwrap_or(0))
+}

@@ -1,0 +1,295 @@
+//! Files: the sources against the table's listing, name by name.
+
+use std::path::Path;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
+use super::error::{PlanError, check_cancel};
+use super::history::History;
+use super::make::{Compare, PlanContext, source_problem, source_skipped};
+use super::model::{
+    Action, Amount, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject,
+};
+use super::observe::{DatasetView, TableView};
+use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
+use crate::manifest::{Extra, FilesSource, Job};
+use crate::redivis::RemoteFile;
+use crate::source::{LocalFile, Resolved, SourceError, hash_file};
+use crate::state::CachedDigests;
+
+/// Plans one files job. `others` are the sorted names that other jobs give to
+/// the same table.
+pub(super) fn plan_files(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &FilesSource,
+    (dataset, view): (&DatasetView, &TableView),
+    resolved: Resolved,
+    others: &[&str],
+) -> Result<JobPlan, PlanError> {
+    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
+    items.extend(resolved.skipped.iter().map(source_skipped));
+    let (local, unseen) = context.selection.split_files(resolved.files);
+    let mut remote = list_files(context, dataset, view)?;
+    remote.retain(|file| {
+        unseen.binary_search(&file.name).is_err()
+            && others.binary_search(&file.name.as_str()).is_err()
+    });
+
+    let pairs = align(&local, &remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
+    let compared: Vec<Result<Compared, PlanError>> = context.cpu_pool.install(|| {
+        pairs
+            .par_iter()
+            .map(|pair| compare_pair(context, view, &local, &remote, *pair))
+            .collect()
+    });
+    let mut unchanged = Amount::default();
+    for (pair, compared) in pairs.iter().zip(compared) {
+        let compared = compared?;
+        let (class, reason, action) = match pair {
+            Pair::Left(_) => (Class::New, Reason::NotOnRemote, Action::Send),
+            Pair::Both(..) => {
+                apply_on_change((compared.class, compared.reason), source.on_change)
+            }
+            Pair::Right(_) => {
+                if !context.selection.sees_everything() {
+                    continue;
+                }
+                match source.extra {
+                    Extra::Report => (Class::Extra, Reason::NotInSources, Action::None),
+                    Extra::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
+                }
+            }
+        };
+        if class == Class::Unchanged {
+            unchanged.add(size_of(pair, &local, &remote), 0);
+            if !context.options.include_unchanged {
+                continue;
+            }
+        }
+        let note = compared.problem;
+        let (class, reason, action) = if note.is_some() {
+            (Class::Conflict, Reason::SourceProblem, Action::None)
+        } else {
+            (class, reason, action)
+        };
+        let subject = subject_of(pair, &local, &remote, compared.md5);
+        items.push(Item { class, reason, action, note, subject });
+    }
+    note_renames(&mut items);
+    Ok(JobPlan {
+        job: job.name.clone(),
+        index: 0,
+        table: job.table.clone(),
+        content: JobContent::Files,
+        items,
+        unchanged,
+        rejects: 0,
+        replaced_rows: None,
+        held: false,
+        history: History::default(),
+    })
+}
+
+/// A table's files by name, in NFC, sorted.
+fn list_files(
+    context: &PlanContext<'_>,
+    dataset: &DatasetView,
+    view: &TableView,
+) -> Result<Vec<RemoteFile>, PlanError> {
+    let mut files: Vec<RemoteFile> = Vec::new();
+    if view.remote.is_none() {
+        return Ok(files);
+    }
+    context
+        .reader
+        .raw_files(&context.call, &view.table, &dataset.base, &mut |mut file| {
+            if !unicode_normalization::is_nfc(&file.name) {
+                file.name = file.name.nfc().collect();
+            }
+            files.push(file);
+        })
+        .map_err(|error| PlanError::remote(format!("the files of `{}`", view.table), error))?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files.dedup_by(|a, b| a.name == b.name);
+    Ok(files)
+}
+
+struct Compared {
+    class: Class,
+    reason: Reason,
+    md5: Option<Md5Digest>,
+    problem: Option<String>,
+}
+
+fn compare_pair(
+    context: &PlanContext<'_>,
+    view: &TableView,
+    local: &[LocalFile],
+    remote: &[RemoteFile],
+    pair: Pair,
+) -> Result<Compared, PlanError> {
+    check_cancel(context.call.cancel)?;
+    let fresh = |md5, problem| Compared {
+        class: Class::New,
+        reason: Reason::NotOnRemote,
+        md5,
+        problem,
+    };
+    let (file, other) = match pair {
+        Pair::Right(_) => return Ok(fresh(None, None)),
+        Pair::Left(l) if context.options.hash_new => {
+            return local_md5(context, &local[l]).map(|read| match read {
+                Ok(md5) => fresh(Some(md5), None),
+                Err(problem) => fresh(None, Some(problem)),
+            });
+        }
+        Pair::Left(_) => return Ok(fresh(None, None)),
+        Pair::Both(l, r) => (&local[l], &remote[r]),
+    };
+    let size = file.fingerprint.size;
+    let mut theirs = FileSide { size: other.size, md5: other.md5 };
+    let mut proof = Proof::None;
+    let mut ours = FileSide { size, md5: None };
+    if size == other.size {
+        if context.options.compare == Compare::Size {
+            proof = Proof::SizeSuffices;
+        } else {
+            match local_md5(context, file)? {
+                Ok(md5) => ours.md5 = Some(md5),
+                Err(problem) => return Ok(fresh(None, Some(problem))),
+            }
+            if theirs.md5.is_none() {
+                theirs.md5 = context
+                    .reader
+                    .raw_file_md5(&context.call, &other.id)
+                    .map_err(|error| PlanError::remote(format!("file `{}`", file.name), error))?;
+            }
+            if theirs.md5.is_none() && has_receipt(context, view, file, ours.md5)? {
+                proof = Proof::Receipt;
+            }
+        }
+    }
+    let (class, reason) = compare_file(ours, theirs, proof);
+    Ok(Compared { class, reason, md5: ours.md5, problem: None })
+}
+
+fn has_receipt(
+    context: &PlanContext<'_>,
+    view: &TableView,
+    file: &LocalFile,
+    md5: Option<Md5Digest>,
+) -> Result<bool, PlanError> {
+    let Some(store) = context.store else {
+        return Ok(false);
+    };
+    let receipt = store
+        .receipt(&view.table.to_string(), file.name.as_str())
+        .map_err(|error| PlanError::State(Box::new(error)))?;
+    Ok(receipt.is_some_and(|receipt| {
+        receipt.size == file.fingerprint.size && Some(receipt.md5) == md5
+    }))
+}
+
+/// The MD5 of a local file, or the reason why it cannot be had.
+fn local_md5(
+    context: &PlanContext<'_>,
+    file: &LocalFile,
+) -> Result<Result<Md5Digest, String>, PlanError> {
+    match digests_of(context, &file.path, &file.fingerprint, false) {
+        Ok((md5, _)) => Ok(Ok(md5)),
+        Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
+        Err(error) => Ok(Err(error.one_line())),
+    }
+}
+
+/// Digests of a file, from the cache where its fingerprint is known.
+pub(super) fn digests_of(
+    context: &PlanContext<'_>,
+    path: &Path,
+    fingerprint: &Fingerprint,
+    want_sha256: bool,
+) -> Result<(Md5Digest, Option<Sha256Digest>), SourceError> {
+    let cached = context.store.and_then(|store| store.digests(fingerprint).ok().flatten());
+    if let Some(cached) = cached
+        && (!want_sha256 || cached.sha256.is_some())
+    {
+        return Ok((cached.md5, cached.sha256));
+    }
+    let (digests, seen) = hash_file(path, want_sha256, context.call.cancel)?;
+    if seen != *fingerprint {
+        return Err(SourceError::Changed { path: path.to_string_lossy().into_owned() });
+    }
+    if let Some(store) = context.store {
+        let cached = CachedDigests { md5: digests.md5, sha256: digests.sha256 };
+        // A cache that cannot be written costs time later and nothing else.
+        if let Err(error) = store.remember_digests(fingerprint, cached, context.options.now_ns) {
+            tracing::warn!(error = %error, "the digest cache cannot be written");
+        }
+    }
+    Ok((digests.md5, digests.sha256))
+}
+
+fn size_of(pair: &Pair, local: &[LocalFile], remote: &[RemoteFile]) -> u64 {
+    match *pair {
+        Pair::Left(l) | Pair::Both(l, _) => local[l].fingerprint.size,
+        Pair::Right(r) => remote[r].size,
+    }
+}
+
+fn subject_of(
+    pair: &Pair,
+    local: &[LocalFile],
+    remote: &[RemoteFile],
+    md5: Option<Md5Digest>,
+) -> Subject {
+    let here = |l: usize, before: Option<RemoteFile>| {
+        let file = &local[l];
+        Subject::File(FileSubject {
+            name: file.name.clone(),
+            path: file.path.clone(),
+            shown: file.shown.clone(),
+            local: file.fingerprint,
+            md5,
+            before,
+        })
+    };
+    match *pair {
+        Pair::Left(l) => here(l, None),
+        Pair::Both(l, r) => here(l, Some(remote[r].clone())),
+        Pair::Right(r) => Subject::RemoteFile(remote[r].clone()),
+    }
+}
+
+/// An extra file whose size and MD5 a new one has was perhaps renamed.
+fn note_renames(items: &mut [Item]) {
+    let fresh: Vec<(u64, Md5Digest, String)> = items
+        .iter()
+        .filter(|item| item.class == Class::New)
+        .filter_map(|item| match &item.subject {
+            Subject::File(file) => {
+                Some((file.local.size, file.md5?, file.name.to_string()))
+            }
+            Subject::Version(_)
+            | Subject::Table(_)
+            | Subject::RemoteFile(_)
+            | Subject::Part(_)
+            | Subject::Upload(_)
+            | Subject::Listed(_)
+            | Subject::Source { .. } => None,
+        })
+        .collect();
+    for item in items.iter_mut().filter(|item| item.class == Class::Extra) {
+        let Subject::RemoteFile(file) = &item.subject else {
+            continue;
+        };
+        let twin =
+            fresh.iter().find(|(size, md5, _)| *size == file.size && Some(*md5) == file.md5);
+        if let Some((_, _, name)) = twin {
+            item.reason = Reason::MaybeRenamed;
+            item.note = Some(format!("`{name}` has the same size and MD5"));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The remote state that a plan is compared with. Reads only.
+
+use super::error::PlanError;
+use super::history::{History, read_history};
+use super::model::DraftIdentity;
+use crate::base::{DatasetRef, MergeStrategy, TableRef, Version};
+use crate::redivis::{Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion};
+use crate::state::StateStore;
+
+/// A dataset as it was seen.
+#[derive(Debug, Clone)]
+pub struct DatasetView {
+    /// Which.
+    pub dataset: DatasetRef,
+    /// `next` when it exists, else the newest released version.
+    pub base: Version,
+    /// What tells this draft from another.
+    pub draft: DraftIdentity,
+    /// Released versions that are not deleted, newest first.
+    pub released: Vec<RemoteVersion>,
+}
+
+/// Reads a dataset and its versions.
+pub fn observe_dataset(
+    reader: &Reader,
+    call: &Call<'_>,
+    dataset: &DatasetRef,
+) -> Result<DatasetView, PlanError> {
+    let what = || format!("dataset `{dataset}`");
+    let next = reader
+        .dataset(call, dataset, &Version::Next)
+        .map_err(|error| PlanError::remote(what(), error))?;
+    if next.is_none()
+        && reader
+            .dataset(call, dataset, &Version::Current)
+            .map_err(|error| PlanError::remote(what(), error))?
+            .is_none()
+    {
+        return Err(PlanError::NoDataset(dataset.clone()));
+    }
+    let versions = reader
+        .versions(call, dataset)
+        .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))?;
+    let listed_next = versions.iter().find(|one| !one.is_released && !one.is_deleted);
+    let mut released: Vec<RemoteVersion> =
+        versions.iter().filter(|one| one.is_released && !one.is_deleted).cloned().collect();
+    released.sort_by_key(|one| std::cmp::Reverse(one.index));
+    let has_next = next.is_some();
+    let draft = DraftIdentity {
+        current_tag: released.first().map(|one| one.tag.clone()),
+        next_index: listed_next.filter(|_| has_next).and_then(|one| one.index),
+        next_created_at: listed_next.filter(|_| has_next).and_then(|one| one.created_at),
+        has_next,
+    };
+    let base = if has_next { Version::Next } else { Version::Current };
+    Ok(DatasetView { dataset: dataset.clone(), base, draft, released })
+}
+
+/// A table as it was seen.
+#[derive(Debug, Clone)]
+pub struct TableView {
+    /// Which.
+    pub table: TableRef,
+    /// The table at the dataset's base version.
+    pub remote: Option<RemoteTable>,
+    /// Its variables there. Empty for a file-index table.
+    pub variables: Vec<RemoteVariable>,
+    /// Uploads that are in the draft and in no released version.
+    pub draft_uploads: Vec<RemoteUpload>,
+    /// Uploads of released versions.
+    pub history: History,
+    /// Rows of the newest released version.
+    pub released_rows: Option<u64>,
+}
+
+impl TableView {
+    /// How new uploads will meet the rows of the last release, once the
+    /// manifest's word is applied.
+    pub fn merge(&self, stated: Option<MergeStrategy>) -> MergeStrategy {
+        stated
+            .or_else(|| self.remote.as_ref().and_then(|table| table.merge))
+            .unwrap_or(MergeStrategy::Append)
+    }
+}
+
+/// Reads a table at the dataset's base version. Uploads and their history are
+/// read for tables of rows only.
+pub fn observe_table(
+    reader: &Reader,
+    call: &Call<'_>,
+    dataset: &DatasetView,
+    table: &TableRef,
+    store: Option<&StateStore>,
+) -> Result<TableView, PlanError> {
+    let failed = |what: &str| {
+        let text = format!("{what} `{table}`");
+        move |error| PlanError::remote(text, error)
+    };
+    let remote = reader.table(call, table, &dataset.base).map_err(failed("table"))?;
+    let mut view = TableView {
+        table: table.clone(),
+        remote,
+        variables: Vec::new(),
+        draft_uploads: Vec::new(),
+        history: History::default(),
+        released_rows: None,
+    };
+    let Some(found) = &view.remote else {
+        return Ok(view);
+    };
+    if found.is_file_index {
+        return Ok(view);
+    }
+    view.variables = reader
+        .variables(call, table, &dataset.base)
+        .map_err(failed("the variables of"))?;
+    let listed = if dataset.draft.has_next {
+        reader.uploads(call, table, &Version::Next).map_err(failed("the uploads of"))?
+    } else {
+        Vec::new()
+    };
+    view.history = read_history(reader, call, dataset, table, store)?;
+    view.released_rows = view.history.released_rows;
+    view.draft_uploads =
+        listed.into_iter().filter(|upload| !view.history.has_name(&upload.name)).collect();
+    Ok(view)
+}

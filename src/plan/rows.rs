@@ -1,0 +1,455 @@
+//! Rows: every source is passed over once, its cut follows the remote, and each
+//! listed part of ours gets its fate.
+
+use std::collections::BTreeMap;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::error::{PlanError, check_cancel};
+use super::listed::Listing;
+use super::make::{PlanContext, source_problem, source_skipped};
+use super::model::{
+    Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
+    RowsContent, RowsInputPlan, Subject,
+};
+use super::observe::TableView;
+use super::rows_cache;
+use crate::base::names::escaped;
+use crate::base::{PartIdentity, SourceKey, VariableType};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource, Schema, Variable};
+use crate::source::rows::{Cut, CutSettings, infer_schema};
+use crate::source::{RowInput, SourceError, resolve_rows};
+
+/// A job's sources after their passes, before any fate is decided.
+#[derive(Debug)]
+pub(super) struct RowsDraft {
+    /// The passes.
+    pub(super) content: RowsContent,
+    /// Problems and skipped paths.
+    pub(super) items: Vec<Item>,
+    /// Keys of sources that exist but that this run does not see (`--shard`).
+    pub(super) unseen: Vec<SourceKey>,
+}
+
+/// Resolves a job's sources and passes over each.
+pub(super) fn pass_rows(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &RowsSource,
+    view: &TableView,
+) -> Result<RowsDraft, PlanError> {
+    let failed = |error: SourceError| match error {
+        SourceError::Cancelled => PlanError::Cancelled,
+        other => PlanError::Source { job: job.name.clone(), source: Box::new(other) },
+    };
+    let resolved =
+        resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
+    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
+    items.extend(resolved.skipped.iter().map(source_skipped));
+    let (inputs, unseen) = context.selection.split_rows(resolved.inputs);
+    let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
+    let known: Vec<(String, VariableType)> = view
+        .variables
+        .iter()
+        .filter_map(|variable| variable.kind.map(|kind| (variable.name.clone(), kind)))
+        .collect();
+    let schema = match &source.schema {
+        Schema::Declared(variables) => variables.clone(),
+        Schema::Infer => {
+            let sources: Vec<_> = inputs
+                .iter()
+                .map(|input| (input, &source.entries[input.entry].format))
+                .collect();
+            infer_schema(&sources, &known, context.call.cancel).map_err(failed)?
+        }
+    };
+    let listing = Listing::of(view, std::slice::from_ref(&owner));
+    let candidates = listing.complete_identities();
+    let keys: Vec<&SourceKey> =
+        inputs.iter().map(|input| &input.key).chain(&unseen).collect();
+    let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
+        inputs
+            .par_iter()
+            .map(|input| {
+                let own = candidates.iter().any(|one| one.source == input.key);
+                let fitting: Vec<&PartIdentity> = candidates
+                    .iter()
+                    .filter(|one| {
+                        if own { one.source == input.key } else { !keys.contains(&&one.source) }
+                    })
+                    .collect();
+                pass_one(context, job, source, &schema, &owner, input, &fitting)
+            })
+            .collect()
+    });
+    let mut planned = Vec::with_capacity(passes.len());
+    for pass in passes {
+        check_cancel(context.call.cancel)?;
+        match pass {
+            Ok(pass) => planned.push(pass),
+            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
+            Err(error) => items.push(Item {
+                class: Class::Conflict,
+                reason: Reason::SourceProblem,
+                action: Action::None,
+                subject: Subject::Source { path: error.shown().to_owned() },
+                note: Some(error.one_line()),
+            }),
+        }
+    }
+    Ok(RowsDraft { content: RowsContent { owner, schema, inputs: planned }, items, unseen })
+}
+
+fn pass_one(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &RowsSource,
+    schema: &[Variable],
+    owner: &SourceKey,
+    input: &RowInput,
+    candidates: &[&PartIdentity],
+) -> Result<RowsInputPlan, SourceError> {
+    let settings = CutSettings {
+        payload: source.payload.0.min(context.options.largest_payload),
+        owner: owner.clone(),
+        slug: crate::base::part::slug(file_stem(&input.shown)),
+    };
+    let pass = rows_cache::pass(context, job, source, schema, input, candidates, &settings)?;
+    Ok(RowsInputPlan {
+        input: input.clone(),
+        cuts: pass.cuts,
+        fingerprint: pass.fingerprint,
+        rows: pass.rows,
+        rejects: pass.rejects,
+    })
+}
+
+/// The file's name up to its first dot.
+pub(super) fn file_stem(shown: &str) -> &str {
+    let name = shown.rsplit('/').next().unwrap_or(shown);
+    match name.split('.').next() {
+        Some(stem) if !stem.is_empty() => stem,
+        _ => name,
+    }
+}
+
+/// How the rows of a table meet those of the last release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// They add to it.
+    Append,
+    /// They replace it; all of them are sent.
+    Replace,
+    /// They replace it, and the last release holds exactly the wanted rows.
+    ReplaceEqual,
+}
+
+/// Decides the fate of every cut and of every listed part of one job.
+pub(super) fn decide_rows(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &RowsSource,
+    view: &TableView,
+    draft: RowsDraft,
+    mode: Mode,
+) -> JobPlan {
+    let whole = Listing::of(view, std::slice::from_ref(&draft.content.owner));
+    let mut fate = Fate {
+        context,
+        source,
+        mode,
+        listing: &whole,
+        items: draft.items,
+        unchanged: Amount::default(),
+    };
+    for (index, input) in draft.content.inputs.iter().enumerate() {
+        fate.decide_input(index, input, job.allow_empty);
+    }
+    fate.decide_missing(&draft.content, &draft.unseen);
+    let rejects = draft.content.inputs.iter().map(|input| input.rejects).sum();
+    let mut plan = JobPlan {
+        job: job.name.clone(),
+        index: 0,
+        table: job.table.clone(),
+        items: fate.items,
+        unchanged: fate.unchanged,
+        rejects,
+        replaced_rows: None,
+        held: false,
+        history: view.history.clone(),
+        content: JobContent::Rows(draft.content),
+    };
+    if rejects > source.max_rejects {
+        plan.hold(
+            Reason::TooManyRejects,
+            format!(
+                "{rejects} rows cannot be encoded, and `rejects.max` is {}",
+                source.max_rejects
+            ),
+        );
+    }
+    plan
+}
+
+struct Fate<'a> {
+    context: &'a PlanContext<'a>,
+    source: &'a RowsSource,
+    mode: Mode,
+    listing: &'a Listing<'a>,
+    items: Vec<Item>,
+    unchanged: Amount,
+}
+
+impl Fate<'_> {
+    fn push(&mut self, class: Class, reason: Reason, action: Action, subject: Subject) {
+        self.items.push(Item { class, reason, action, note: None, subject });
+    }
+
+    fn decide_input(&mut self, index: usize, input: &RowsInputPlan, allow_empty: bool) {
+        let key = &input.input.key;
+        let shown = &input.input.shown;
+        let kept: Vec<&PartIdentity> =
+            input.cuts.iter().filter_map(|cut| cut.kept.as_ref()).collect();
+        let is_kept = |identity: &PartIdentity| kept.iter().any(|one| *one == identity);
+        let listed_here = |identity: &PartIdentity| identity.source == *key || is_kept(identity);
+        let has_own = self.listing.draft.iter().any(|part| part.name.identity.source == *key)
+            || self.listing.released.iter().any(|part| part.name.identity.source == *key);
+        if input.rows == 0 && !allow_empty {
+            let (reason, note) = if has_own {
+                (Reason::NoRows, "it has no rows, and the remote holds rows of it")
+            } else {
+                (Reason::SourceProblem, "it has no rows; say `allow_empty: true` if that is right")
+            };
+            self.items.push(Item {
+                class: Class::Conflict,
+                reason,
+                action: Action::None,
+                note: Some(note.to_owned()),
+                subject: Subject::Source { path: shown.clone() },
+            });
+            return;
+        }
+
+        let listing = self.listing;
+        let locked: Vec<_> = listing
+            .released
+            .iter()
+            .filter(|part| {
+                self.mode == Mode::Append
+                    && part.name.identity.source == *key
+                    && !is_kept(&part.name.identity)
+            })
+            .collect();
+        let refused = self.source.on_released == OnReleased::Fail;
+        for part in &locked {
+            let reason = if refused { Reason::RowsReleased } else { Reason::Released };
+            let subject = Subject::Part(PartSubject {
+                input: index,
+                shown: shown.clone(),
+                cut: usize::MAX,
+                identity: part.name.identity.clone(),
+                bytes: 0,
+            });
+            let class = if refused { Class::Locked } else { Class::Skipped };
+            self.push(class, reason, Action::None, subject);
+        }
+        let mut held = refused && !locked.is_empty();
+
+        let mut seen: Vec<PartIdentity> = Vec::new();
+        let mut deletions = Vec::new();
+        for part in listing.draft.iter().filter(|part| listed_here(&part.name.identity)) {
+            let identity = &part.name.identity;
+            let listed = ListedSubject::of(part.upload, Some(identity.clone()), Some(shown.clone()));
+            if !part.is_complete_part() {
+                deletions.push((Class::Broken, Reason::Incomplete, listed));
+            } else if !is_kept(identity) {
+                deletions.push((Class::Superseded, Reason::SourceChanged, listed));
+            } else if seen.contains(identity) || self.is_released(identity) {
+                deletions.push((Class::Superseded, Reason::Duplicate, listed));
+            } else {
+                seen.push(identity.clone());
+            }
+        }
+        let changed =
+            deletions.iter().any(|(_, reason, _)| *reason == Reason::SourceChanged);
+        let change_refused = changed && self.source.on_change == OnRowsChange::Fail;
+        held |= change_refused;
+        for (class, reason, listed) in deletions {
+            let refused = change_refused && reason == Reason::SourceChanged;
+            let (class, reason) =
+                if refused { (Class::Conflict, Reason::ChangeRefused) } else { (class, reason) };
+            let action = if held { Action::None } else { Action::Delete };
+            self.push(class, reason, action, Subject::Listed(listed));
+        }
+
+        for (cut_index, cut) in input.cuts.iter().enumerate() {
+            self.decide_cut(index, cut_index, input, cut, held);
+        }
+    }
+
+    /// Whether released rows of the table hold this identity.
+    fn is_released(&self, identity: &PartIdentity) -> bool {
+        self.mode == Mode::Append
+            && self
+                .listing
+                .released
+                .iter()
+                .any(|part| part.is_complete_part && part.name.identity == *identity)
+    }
+
+    fn decide_cut(
+        &mut self,
+        index: usize,
+        cut_index: usize,
+        input: &RowsInputPlan,
+        cut: &Cut,
+        held: bool,
+    ) {
+        let part = |identity: &PartIdentity| {
+            Subject::Part(PartSubject {
+                input: index,
+                shown: input.input.shown.clone(),
+                cut: cut_index,
+                identity: identity.clone(),
+                bytes: cut.bytes,
+            })
+        };
+        let present = cut.kept.as_ref().filter(|kept| match self.mode {
+            Mode::Append | Mode::ReplaceEqual => true,
+            Mode::Replace => self
+                .listing
+                .draft
+                .iter()
+                .any(|part| part.is_complete_part() && part.name.identity == **kept),
+        });
+        let Some(kept) = present else {
+            let reason = match (held, self.mode) {
+                (true, _) => Reason::Held,
+                (false, Mode::Replace) => Reason::Replacing,
+                (false, Mode::Append | Mode::ReplaceEqual) => Reason::NotOnRemote,
+            };
+            let action = if held { Action::None } else { Action::Send };
+            self.push(Class::New, reason, action, part(&cut.identity));
+            return;
+        };
+        self.unchanged.add(cut.bytes, kept.rows);
+        let renamed = kept.source != input.input.key;
+        if renamed || self.context.options.include_unchanged {
+            let reason = if renamed {
+                Reason::Renamed
+            } else if self.is_released(kept) {
+                Reason::Released
+            } else {
+                Reason::Delivered
+            };
+            self.push(Class::Unchanged, reason, Action::None, part(kept));
+        }
+    }
+
+    /// Parts of ours whose source is no longer matched.
+    fn decide_missing(&mut self, content: &RowsContent, unseen: &[SourceKey]) {
+        if !self.context.selection.sees_everything() {
+            return;
+        }
+        let kept: Vec<&PartIdentity> = content
+            .inputs
+            .iter()
+            .flat_map(|input| &input.cuts)
+            .filter_map(|cut| cut.kept.as_ref())
+            .collect();
+        let is_gone = |identity: &PartIdentity| {
+            !unseen.contains(&identity.source)
+                && content.inputs.iter().all(|input| input.input.key != identity.source)
+                && !kept.contains(&identity)
+        };
+        for part in self.listing.draft.iter().filter(|part| is_gone(&part.name.identity)) {
+            let (class, reason, action) = match self.source.on_missing {
+                OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
+                OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
+                OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
+            };
+            let listed =
+                ListedSubject::of(part.upload, Some(part.name.identity.clone()), None);
+            self.items.push(Item {
+                class,
+                reason,
+                action,
+                note: None,
+                subject: Subject::Listed(listed),
+            });
+        }
+        let mut released: BTreeMap<&SourceKey, (u64, &PartIdentity)> = BTreeMap::new();
+        if self.mode == Mode::Append {
+            for part in self.listing.released.iter().filter(|part| is_gone(&part.name.identity)) {
+                let entry = released
+                    .entry(&part.name.identity.source)
+                    .or_insert((0, &part.name.identity));
+                entry.0 += part.rows.unwrap_or(0);
+            }
+        }
+        for (rows, identity) in released.into_values() {
+            let refused = self.source.on_missing == OnMissing::Fail;
+            let (class, reason) = if refused {
+                (Class::Conflict, Reason::ExtraRefused)
+            } else {
+                (Class::Extra, Reason::Released)
+            };
+            self.items.push(Item {
+                class,
+                reason,
+                action: Action::None,
+                note: Some(format!("{rows} rows of `{}` are released", identity.slug)),
+                subject: Subject::Source { path: identity.slug.clone() },
+            });
+        }
+    }
+}
+
+/// Where the schema and the remote table's variables do not fit: a type that
+/// differs, or a variable that the table lacks while it has rows.
+pub(super) fn schema_conflict(schema: &[Variable], view: &TableView) -> Option<String> {
+    let has_rows = view.released_rows.unwrap_or(0) > 0
+        || view.draft_uploads.iter().any(|upload| upload.num_rows.unwrap_or(0) > 0);
+    if view.variables.is_empty() {
+        return None;
+    }
+    for variable in schema {
+        let known = view
+            .variables
+            .iter()
+            .find(|remote| escaped(&remote.name) == escaped(&variable.name));
+        match known {
+            Some(remote) if remote.kind.is_some_and(|kind| kind != variable.kind) => {
+                return Some(format!(
+                    "variable `{}` is `{}` here and `{}` in the table",
+                    variable.name,
+                    variable.kind,
+                    remote.kind.map_or("another type", VariableType::as_str),
+                ));
+            }
+            None if has_rows => {
+                return Some(format!(
+                    "the table has rows and no variable `{}`",
+                    variable.name
+                ));
+            }
+            Some(_) | None => {}
+        }
+    }
+    None
+}
+
+/// Whether the last release holds exactly these parts.
+pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> bool {
+    let cuts = || drafts.iter().flat_map(|content| &content.inputs).flat_map(|input| &input.cuts);
+    let newest = || listing.released.iter().filter(|part| part.is_newest);
+    listing.draft.is_empty()
+        && listing.foreign.is_empty()
+        && listing.foreign_released.is_empty()
+        && cuts().count() == newest().count()
+        && cuts().all(|cut| {
+            cut.kept.as_ref().is_some_and(|kept| {
+                newest().any(|part| part.is_complete_part && part.name.identity == *kept)
+            })
+        })
+}

@@ -1,0 +1,119 @@
+//! Passes over row sources, kept by fingerprint. A kept pass is used only where
+//! a new one could not come out otherwise; without it a plan is slower, never
+//! other.
+
+use serde::{Deserialize, Serialize};
+
+use super::make::PlanContext;
+use crate::base::digest::Sha256Hasher;
+use crate::base::{PartIdentity, PartName};
+use crate::manifest::{Job, RowsSource, Variable};
+use crate::source::rows::{Candidate, Cut, CutSettings, Pass, Reading, RowStart, cut_source};
+use crate::source::{RowInput, SourceError};
+use crate::state::CutKey;
+
+/// A pass as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredPass {
+    rows: u64,
+    cuts: Vec<StoredCut>,
+}
+
+/// A cut as it is stored: the name of its identity (with a meaningless
+/// attempt), its bytes, and where it starts.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredCut {
+    name: String,
+    bytes: u64,
+    start: (u64, u64, u64),
+}
+
+/// The pass over one source, from the cache where it is safe.
+pub(super) fn pass(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &RowsSource,
+    schema: &[Variable],
+    input: &RowInput,
+    candidates: &[&PartIdentity],
+    settings: &CutSettings,
+) -> Result<Pass, SourceError> {
+    let key = CutKey {
+        source: input.shown.clone(),
+        fingerprint: input.fingerprint,
+        settings: settings_digest(source, schema, input, settings),
+    };
+    let stored = context.store.and_then(|store| store.cuts(&key).ok().flatten());
+    let known = stored.and_then(|text| serde_json::from_str::<StoredPass>(&text).ok());
+    if let Some(pass) = known.and_then(|stored| reuse(&stored, input, candidates)) {
+        return Ok(pass);
+    }
+    let mut on_reject = |reject| (context.on_reject)(&job.name, reject);
+    let reading = Reading::new(source, input, schema);
+    let listed: Vec<Candidate<'_>> =
+        candidates.iter().map(|identity| Candidate { identity }).collect();
+    let cancel = context.call.cancel;
+    let pass = cut_source(reading, &listed, settings, &mut on_reject, cancel)?;
+    remember(context, &key, &pass);
+    Ok(pass)
+}
+
+/// A stored pass with today's candidates, unless one of them could cut
+/// otherwise: it starts where a stored cut starts and is not that cut.
+fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) -> Option<Pass> {
+    let mut cuts = Vec::with_capacity(stored.cuts.len());
+    for cut in &stored.cuts {
+        let identity = PartName::parse(&cut.name)?.identity;
+        let mut kept = None;
+        for candidate in candidates.iter().filter(|one| one.first_row == identity.first_row) {
+            if !candidate.same_rows(&identity) {
+                return None;
+            }
+            kept = Some((*candidate).clone());
+        }
+        let (byte, line, record) = cut.start;
+        cuts.push(Cut { identity, bytes: cut.bytes, kept, start: RowStart { byte, line, record } });
+    }
+    Some(Pass { cuts, rows: stored.rows, rejects: 0, fingerprint: input.fingerprint })
+}
+
+/// Only passes without rejects are kept, since rejects must be told again.
+fn remember(context: &PlanContext<'_>, key: &CutKey, pass: &Pass) {
+    let Some(store) = context.store.filter(|_| pass.rejects == 0) else {
+        return;
+    };
+    let cuts = pass
+        .cuts
+        .iter()
+        .map(|cut| StoredCut {
+            name: cut.kept.as_ref().unwrap_or(&cut.identity).attempt(0).to_string(),
+            bytes: cut.bytes,
+            start: (cut.start.byte, cut.start.line, cut.start.record),
+        })
+        .collect();
+    let stored = StoredPass { rows: pass.rows, cuts };
+    if let Ok(text) = serde_json::to_string(&stored)
+        && let Err(error) = store.remember_cuts(key, &text, context.options.now_ns)
+    {
+        tracing::warn!(error = %error, "the cache of row cuts cannot be written");
+    }
+}
+
+/// Everything but the content that a pass depends on.
+fn settings_digest(
+    source: &RowsSource,
+    schema: &[Variable],
+    input: &RowInput,
+    settings: &CutSettings,
+) -> crate::base::Sha256Digest {
+    let mut hasher = Sha256Hasher::new();
+    hasher.update_field(env!("CARGO_PKG_VERSION").as_bytes());
+    hasher.update_field(settings.owner.as_str().as_bytes());
+    hasher.update_field(settings.slug.as_bytes());
+    hasher.update_field(&settings.payload.to_be_bytes());
+    hasher.update_field(format!("{schema:?}").as_bytes());
+    hasher.update_field(format!("{:?}", source.entries[input.entry]).as_bytes());
+    let columns = (source.extra_columns, source.missing_columns);
+    hasher.update_field(format!("{columns:?}").as_bytes());
+    hasher.finish()
+}

@@ -1,0 +1,162 @@
+//! A saved plan: what was planned, to be held against what would be planned now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+
+use super::lines::{Header, ItemLine, item_line};
+use super::model::{Action, Class, Item, JobPlan, PLAN_FORMAT, Plan};
+
+/// A plan read back from its NDJSON.
+#[derive(Debug, Clone)]
+pub struct SavedPlan {
+    /// The first line.
+    pub header: Header,
+    /// Items that have an action, by what, job and name.
+    pub items: BTreeMap<ItemKey, ItemLine>,
+    /// The id on the last line.
+    pub plan_id: String,
+}
+
+/// What tells one item from another.
+pub type ItemKey = (String, Option<String>, String);
+
+/// A saved plan that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It cannot be read.
+    #[error("cannot read the saved plan")]
+    Read(#[from] std::io::Error),
+    /// A line is not what it should be.
+    #[error("line {line} of the saved plan is not valid")]
+    Line {
+        /// 1-based.
+        line: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// It is of a newer version of this program.
+    #[error("the saved plan has format {0}, and this program knows {PLAN_FORMAT}")]
+    Format(u32),
+    /// It ends before its totals.
+    #[error("the saved plan is not complete: its last line is missing")]
+    Incomplete,
+}
+
+impl SavedPlan {
+    /// Reads all lines.
+    pub fn read(text: impl BufRead) -> Result<Self, SavedPlanError> {
+        let mut header = None;
+        let mut items = BTreeMap::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line?;
+            let bad = |source| SavedPlanError::Line { line: index + 1, source };
+            if header.is_none() {
+                let read: Header = serde_json::from_str(&line).map_err(bad)?;
+                if read.format_version != PLAN_FORMAT {
+                    return Err(SavedPlanError::Format(read.format_version));
+                }
+                header = Some(read);
+                continue;
+            }
+            let value: serde_json::Value = serde_json::from_str(&line).map_err(bad)?;
+            if value["type"] == "totals" {
+                let plan_id = value["plan_id"].as_str().unwrap_or_default().to_owned();
+                let header = header.ok_or(SavedPlanError::Incomplete)?;
+                return Ok(Self { header, items, plan_id });
+            }
+            let item: ItemLine = serde_json::from_value(value).map_err(bad)?;
+            if item.action != "none" {
+                items.insert(key_of(&item), item);
+            }
+        }
+        Err(SavedPlanError::Incomplete)
+    }
+
+    /// The saved item that is this one, if it was planned.
+    pub fn find(&self, line: &ItemLine) -> Option<&ItemLine> {
+        self.items.get(&key_of(line))
+    }
+}
+
+/// What tells an item from another.
+pub fn key_of(line: &ItemLine) -> ItemKey {
+    (line.what.clone(), line.job.clone(), line.name.clone())
+}
+
+impl Action {
+    /// The word in plans.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Send => "send",
+            Self::Delete => "delete",
+            Self::Release => "release",
+        }
+    }
+}
+
+impl Plan {
+    /// Takes every action that was not saved just so. An item's precondition
+    /// holds if the remote is in the planned before-state (the action is planned
+    /// again, the same) or already in the after-state (nothing is planned any
+    /// more). Answers the items that drifted; an error when the plan is of
+    /// something else altogether.
+    ///
+    /// This plan must have been made with its unchanged items listed.
+    pub fn keep_only(&mut self, saved: &SavedPlan) -> Result<Vec<ItemLine>, String> {
+        let header = super::lines::PlanLines::new(self).header();
+        for (what, now, then) in [
+            ("manifest", &header.manifest, &saved.header.manifest),
+            ("manifest's text (SHA-256)", &header.manifest_sha256, &saved.header.manifest_sha256),
+            ("endpoint", &header.endpoint, &saved.header.endpoint),
+        ] {
+            if now != then {
+                return Err(format!("the saved plan is of another {what}: {then}, now {now}"));
+            }
+        }
+        let mut drifted = Vec::new();
+        let mut met = BTreeSet::new();
+        let mut visit = |job: Option<&JobPlan>, item: &mut Item| {
+            let line = item_line(job, item);
+            met.insert(key_of(&line));
+            let Some(planned) = saved.find(&line) else {
+                if item.action != Action::None {
+                    item.action = Action::None;
+                    drifted.push(line);
+                }
+                return;
+            };
+            let is_done = item.class == Class::Unchanged;
+            if item.action != Action::None && !same_step(planned, &line) {
+                item.action = Action::None;
+                drifted.push(line);
+            } else if item.action == Action::None && !is_done {
+                drifted.push(line);
+            }
+        };
+        for dataset in &mut self.datasets {
+            dataset.items.iter_mut().for_each(|item| visit(None, item));
+        }
+        for job in &mut self.jobs {
+            let mut items = std::mem::take(&mut job.items);
+            items.iter_mut().for_each(|item| visit(Some(job), item));
+            job.items = items;
+        }
+        // What is gone from the plan altogether is done if it was to be deleted,
+        // created or changed; a source that is gone has drifted.
+        let gone = saved.items.iter().filter(|(key, _)| !met.contains(*key));
+        drifted.extend(gone.filter(|(_, line)| line.action == "send").map(|(_, line)| line.clone()));
+        Ok(drifted)
+    }
+}
+
+/// Whether two lines plan the same step from the same before-state.
+fn same_step(planned: &ItemLine, now: &ItemLine) -> bool {
+    planned.action == now.action
+        && planned.bytes == now.bytes
+        && planned.rows == now.rows
+        && planned.before == now.before
+        && (planned.md5.is_none() || now.md5.is_none() || planned.md5 == now.md5)
+}

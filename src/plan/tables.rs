@@ -1,0 +1,225 @@
+//! Versions and tables: what must exist first, what stands in the way, and the
+//! guards of a job.
+
+use super::make::{PlanContext, has_rows};
+use super::model::{
+    Action, Class, DatasetPlan, Item, JobPlan, Reason, Subject, TableSubject,
+};
+use super::observe::{DatasetView, TableView};
+use crate::manifest::{Job, Release, Source};
+
+/// Guards that are about the whole job: the table's kind, what `prepare` allows,
+/// the history, `expect`.
+pub(super) fn guard_job(
+    context: &PlanContext<'_>,
+    job: &Job,
+    view: &TableView,
+    dataset: &DatasetView,
+    plan: &mut JobPlan,
+) {
+    let wants_files = matches!(job.source, Source::Files(_));
+    if let Some(remote) = &view.remote
+        && remote.is_file_index != wants_files
+    {
+        let (is, wants) = if wants_files { ("rows", "files") } else { ("files", "rows") };
+        plan.hold(
+            Reason::WrongKind,
+            format!("table `{}` is a table of {is}, and the job sends {wants}", job.table.table()),
+        );
+        return;
+    }
+    if let Some(why) = &view.history.unreadable
+        && has_rows(plan)
+    {
+        plan.hold(Reason::HistoryUnreadable, why.clone());
+        return;
+    }
+    if let Some(note) = expect_failure(context, job, view, plan) {
+        plan.hold(Reason::ExpectFailed, note);
+        return;
+    }
+    let prepare = context.manifest.prepare;
+    let has_work = plan.items.iter().any(|item| item.action != Action::None);
+    if has_work && !dataset.draft.has_next && !prepare.next_version {
+        plan.hold(
+            Reason::NotPrepared,
+            format!(
+                "dataset `{}` has no `next` version; create it, or say `prepare: {{ next_version: true }}`",
+                job.table.dataset()
+            ),
+        );
+    } else if has_work && view.remote.is_none() && !prepare.tables {
+        plan.hold(
+            Reason::NotPrepared,
+            format!(
+                "table `{}` does not exist; create it, or say `prepare: {{ tables: true }}`",
+                job.table.table()
+            ),
+        );
+    }
+}
+
+/// The first guard of `expect` that fails, in words.
+fn expect_failure(
+    context: &PlanContext<'_>,
+    job: &Job,
+    view: &TableView,
+    plan: &JobPlan,
+) -> Option<String> {
+    let expect = &job.expect;
+    let wanted = plan.wanted();
+    let at_least = |what: &str, is: u64, bound: Option<u64>| {
+        bound
+            .filter(|bound| is < *bound)
+            .map(|bound| format!("expected at least {bound} {what}, found {is}"))
+    };
+    let at_most = |what: &str, is: u64, bound: Option<u64>| {
+        bound
+            .filter(|bound| is > *bound)
+            .map(|bound| format!("expected at most {bound} {what}, found {is}"))
+    };
+    // A shard sees a part of the job, so only the job as a whole can be judged.
+    if !context.selection.sees_everything() {
+        return None;
+    }
+    at_least("files", wanted.files, expect.min_files)
+        .or_else(|| at_most("files", wanted.files, expect.max_files))
+        .or_else(|| at_least("bytes", wanted.bytes, expect.min_bytes.map(|one| one.0)))
+        .or_else(|| at_most("bytes", wanted.bytes, expect.max_bytes.map(|one| one.0)))
+        .or_else(|| {
+            let rows = wanted.rows?;
+            at_least("rows", rows, expect.min_rows)
+                .or_else(|| at_most("rows", rows, expect.max_rows))
+                .or_else(|| shrink_failure(rows, view.released_rows, expect.max_shrink, plan))
+        })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of rows; the last digit does not matter")]
+fn shrink_failure(
+    rows: u64,
+    released: Option<u64>,
+    bound: Option<f64>,
+    plan: &JobPlan,
+) -> Option<String> {
+    let (released, bound) = (released.filter(|rows| *rows > 0)?, bound?);
+    plan.replaced_rows?;
+    let share = 1.0 - rows as f64 / released as f64;
+    (share > bound).then(|| {
+        format!(
+            "the table would shrink from {released} to {rows} rows, more than {:.0} %",
+            bound * 100.0
+        )
+    })
+}
+
+/// What must be created or changed before the jobs, and the release after them.
+pub(super) fn plan_dataset(
+    context: &PlanContext<'_>,
+    dataset: &DatasetView,
+    views: &[TableView],
+    jobs: &mut [JobPlan],
+) -> DatasetPlan {
+    let here = |job: &&JobPlan| job.table.dataset().matches(&dataset.dataset);
+    let mut items = Vec::new();
+    for view in views.iter().filter(|view| view.table.dataset().matches(&dataset.dataset)) {
+        let used = jobs.iter().filter(|job| job.table.matches(&view.table));
+        let mut has_work = false;
+        let mut is_file_index = false;
+        for job in used {
+            has_work |= job.items.iter().any(|item| item.action != Action::None);
+            is_file_index |= !has_rows(job);
+        }
+        let held = jobs
+            .iter()
+            .filter(|job| job.table.matches(&view.table))
+            .all(JobPlan::is_held);
+        if !held {
+            items.extend(plan_table(context, view, dataset, has_work, is_file_index));
+        }
+    }
+    let has_work = jobs
+        .iter()
+        .filter(here)
+        .flat_map(|job| &job.items)
+        .chain(&items)
+        .any(|item| item.action != Action::None);
+    if has_work && !dataset.draft.has_next {
+        items.insert(
+            0,
+            Item {
+                class: Class::New,
+                reason: Reason::Missing,
+                action: Action::Create,
+                note: None,
+                subject: Subject::Version(dataset.dataset.clone()),
+            },
+        );
+    }
+    let ours_in_draft =
+        views.iter().any(|view| view.table.dataset().matches(&dataset.dataset) && has_ours(view));
+    if context.manifest.release != Release::No
+        && context.selection.is_whole()
+        && (has_work || ours_in_draft)
+    {
+        items.push(Item {
+            class: Class::Changed,
+            reason: Reason::Pending,
+            action: Action::Release,
+            note: None,
+            subject: Subject::Version(dataset.dataset.clone()),
+        });
+    }
+    DatasetPlan {
+        dataset: dataset.dataset.clone(),
+        base: dataset.base.clone(),
+        draft: dataset.draft.clone(),
+        items,
+    }
+}
+
+fn has_ours(view: &TableView) -> bool {
+    view.draft_uploads.iter().any(|upload| crate::base::PartName::parse(&upload.name).is_some())
+}
+
+fn plan_table(
+    context: &PlanContext<'_>,
+    view: &TableView,
+    dataset: &DatasetView,
+    has_work: bool,
+    is_file_index: bool,
+) -> Option<Item> {
+    let settings = context.manifest.settings_of(&view.table);
+    let mut subject = TableSubject {
+        table: view.table.clone(),
+        is_file_index,
+        merge: settings.and_then(|one| one.merge),
+        description: settings.and_then(|one| one.description.clone()),
+    };
+    let Some(remote) = &view.remote else {
+        return has_work.then(|| Item {
+            class: Class::New,
+            reason: Reason::Missing,
+            action: Action::Create,
+            note: None,
+            subject: Subject::Table(subject),
+        });
+    };
+    // A released version tells no strategy, so it is stated again in the draft.
+    let merge_known = dataset.draft.has_next;
+    subject.merge = subject.merge.filter(|merge| {
+        if merge_known { remote.merge != Some(*merge) } else { has_work }
+    });
+    subject.description =
+        subject.description.filter(|text| remote.description.as_deref() != Some(text.as_str()));
+    if subject.merge.is_none() && subject.description.is_none() {
+        return None;
+    }
+    let writable = dataset.draft.has_next || context.manifest.prepare.next_version;
+    Some(Item {
+        class: if writable { Class::Changed } else { Class::Conflict },
+        reason: if writable { Reason::SettingDiffers } else { Reason::NotPrepared },
+        action: if writable { Action::Update } else { Action::None },
+        note: None,
+        subject: Subject::Table(subject),
+    })
+}

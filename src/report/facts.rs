@@ -1,0 +1,167 @@
+//! What `cli` knows of a run beside its plan and its ends.
+
+use serde::Serialize;
+
+use crate::event::FailKind;
+use crate::redivis::HttpStats;
+
+/// A run as a whole.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    /// Its id, as in the name of its folder.
+    pub run_id: String,
+    /// The command, such as `run`.
+    pub command: String,
+    /// The manifest's name where no plan tells it.
+    pub manifest_name: Option<String>,
+    /// SHA-256 of the manifest's text where no plan tells it.
+    pub manifest_sha256: Option<String>,
+    /// The API's address where no plan tells it; nothing secret in it.
+    pub endpoint: String,
+    /// The datasets where no plan tells them.
+    pub datasets: Vec<String>,
+    /// When it began: milliseconds since 1970.
+    pub started_ms: i64,
+    /// When it ended: milliseconds since 1970.
+    pub ended_ms: i64,
+    /// The exit code.
+    pub exit: u8,
+    /// Its word, such as `partial`.
+    pub exit_word: &'static str,
+    /// What ended the run outside of any item, such as a manifest that cannot be
+    /// used or a remote that cannot be read.
+    pub failure: Option<Failure>,
+    /// What stopped it early: `signal`, `deadline`, `fail_fast`.
+    pub stopped_by: Option<&'static str>,
+    /// Tasks on the network at once.
+    pub workers: u64,
+    /// What was said to the API and the storage.
+    pub requests: RequestFacts,
+    /// Where the report is.
+    pub report_path: Option<String>,
+    /// Where the rejects are, if there are any.
+    pub rejects_path: Option<String>,
+    /// Rows that were left out, here or by the platform.
+    pub rejects: u64,
+}
+
+/// A failure outside of any item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What it means for a script; `None`: nothing specific, a bug.
+    pub kind: Option<FailKind>,
+    /// The error and its causes on one line.
+    pub message: String,
+}
+
+impl RunFacts {
+    /// How long it took. A clock that was set back gives 0.
+    pub(super) fn millis(&self) -> u64 {
+        u64::try_from(self.ended_ms.saturating_sub(self.started_ms)).unwrap_or(0)
+    }
+
+    /// What kept the run from being faster, where it can be told: a fifth or more
+    /// of the workers' time went into waits that the API asked for, or into waits
+    /// before repeats.
+    pub(super) fn limited_by(&self) -> Option<&'static str> {
+        let waited = self.requests.waited_ms.saturating_mul(5);
+        let worked = self.millis().saturating_mul(self.workers.max(1));
+        if worked == 0 || waited < worked {
+            None
+        } else if self.requests.retries > self.requests.rate_limited {
+            Some("repeats of failed requests")
+        } else {
+            Some("the API's rate limit")
+        }
+    }
+}
+
+/// Requests of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RequestFacts {
+    /// All, repeats included.
+    pub requests: u64,
+    /// Repeats.
+    pub retries: u64,
+    /// Answers with 429.
+    pub rate_limited: u64,
+    /// Time that workers waited for the pace or before a repeat, summed up.
+    pub waited_ms: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Bytes of bodies that went out, repeats included.
+    pub sent_bytes: u64,
+    /// Bytes of answers' bodies.
+    pub received_bytes: u64,
+    /// By call.
+    pub calls: Vec<CallFacts>,
+    /// What the platform warned of, each text once.
+    pub warnings: Vec<String>,
+}
+
+/// Requests of one kind.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallFacts {
+    /// Which call.
+    pub call: String,
+    /// Exchanges.
+    pub count: u64,
+    /// Half took no longer.
+    pub p50_ms: f64,
+    /// All but a hundredth took no longer.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+impl From<&HttpStats> for RequestFacts {
+    fn from(stats: &HttpStats) -> Self {
+        // Tenths of a millisecond are as fine as the counts are.
+        let millis = |time: std::time::Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
+        Self {
+            requests: stats.requests,
+            retries: stats.retries,
+            rate_limited: stats.rate_limited,
+            waited_ms: u64::try_from(stats.waited.as_millis()).unwrap_or(u64::MAX),
+            connections: stats.connections,
+            sent_bytes: stats.sent_bytes,
+            received_bytes: stats.received_bytes,
+            calls: stats
+                .latencies
+                .iter()
+                .map(|(call, latency)| CallFacts {
+                    call: (*call).to_owned(),
+                    count: latency.count,
+                    p50_ms: millis(latency.p50),
+                    p99_ms: millis(latency.p99),
+                    max_ms: millis(latency.max),
+                })
+                .collect(),
+            warnings: stats.warnings.iter().cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+
+    #[test]
+    fn waits_limit_a_run_when_they_are_a_fifth_of_the_work() {
+        let mut facts = sample::facts();
+        assert_eq!(facts.millis(), 12_500);
+        facts.requests.waited_ms = 12_500 * 16 / 5 - 1;
+        assert_eq!(facts.limited_by(), None);
+
+        facts.requests.waited_ms += 1;
+        facts.requests.retries = 2;
+        facts.requests.rate_limited = 2;
+        assert_eq!(facts.limited_by(), Some("the API's rate limit"));
+
+        facts.requests.retries = 3;
+        assert_eq!(facts.limited_by(), Some("repeats of failed requests"));
+
+        facts.ended_ms = facts.started_ms - 1;
+        assert_eq!(facts.limited_by(), None);
+    }
+}

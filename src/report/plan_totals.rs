@@ -1,0 +1,199 @@
+//! The end of the plan as text: totals, API calls, the legend of the sigils that
+//! occur, and what to do next.
+
+use std::io::{self, Write};
+
+use super::plan_text::of;
+use super::style::{TextStyle, Tone, count, number, size};
+use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject};
+
+/// Writes the totals, the legend and the last line.
+pub(super) fn write_totals(
+    out: &mut dyn Write,
+    plan: &Plan,
+    style: &TextStyle,
+    calls_per_second: Option<f64>,
+    manifest_shown: &str,
+) -> io::Result<()> {
+    let totals = PlanLines::new(plan).totals(calls_per_second);
+    let class = |class: Class| totals.classes.get(class.as_str()).copied().unwrap_or_default();
+    let mut line = |name: &str, text: String| -> io::Result<()> {
+        if text.is_empty() { Ok(()) } else { writeln!(out, "  {name:<10} {text}") }
+    };
+    let acts = Acts::of(plan);
+    line("create", acts.created())?;
+    line("send", acts.sent(totals.send))?;
+    line("delete", amount_of(totals.delete, "upload"))?;
+    if totals.replaced_rows > 0 {
+        line("replace", format!("{} of the last release go", count(totals.replaced_rows, "row")))?;
+    }
+    if acts.releases > 0 {
+        line("release", count(acts.releases, "dataset"))?;
+    }
+    line("unchanged", amount_of(class(Class::Unchanged), "item"))?;
+    line("extra", amount_of(class(Class::Extra), "item"))?;
+    line("skipped", amount_of(class(Class::Skipped), "item"))?;
+    line("locked", amount_of(class(Class::Locked), "item"))?;
+    line("conflicts", amount_of(class(Class::Conflict), "item"))?;
+    if totals.rejects > 0 {
+        line("rejects", count(totals.rejects, "row"))?;
+    }
+    line("API calls", calls_text(&totals.calls, totals.floor_seconds))?;
+    line("plan id", totals.plan_id.clone())?;
+
+    let legend: Vec<String> = Class::ALL
+        .into_iter()
+        .filter(|class| totals.classes.contains_key(class.as_str()))
+        .chain((totals.replaced_rows > 0).then_some(Class::Superseded))
+        .map(|class| format!("{} {}", class.sigil(), class.as_str()))
+        .collect();
+    if !legend.is_empty() {
+        let legend = legend.join("   ");
+        writeln!(out, "\n{}", style.paint(Tone::Dim, &legend))?;
+    }
+    let refused = class(Class::Conflict).items + class(Class::Locked).items;
+    let next = next_line(plan.is_empty(), refused, manifest_shown);
+    writeln!(out, "\n{}", style.paint(Tone::Heading, &next))
+}
+
+/// The last line: what to do.
+fn next_line(is_empty: bool, refused: u64, manifest_shown: &str) -> String {
+    let run = format!("`redivis-ingest run {}`", shell_word(manifest_shown));
+    match (is_empty, refused) {
+        (true, 0) => "Nothing to do: everything matches.".to_owned(),
+        (true, 1) => "Nothing can be done: resolve the item marked `!` or `#` first.".to_owned(),
+        (true, _) => format!(
+            "Nothing can be done: resolve the {} items marked `!` or `#` first.",
+            number(refused)
+        ),
+        (false, 0) => format!("Run {run} to do this."),
+        (false, _) => format!(
+            "Run {run} to do this; {} marked `!` or `#` will not be done.",
+            count(refused, "item")
+        ),
+    }
+}
+
+/// The text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", super::style::clean(text).replace('\'', r"'\''"))
+    }
+}
+
+fn amount_of(amount: Amount, one: &str) -> String {
+    if amount.items == 0 {
+        return String::new();
+    }
+    format!("{}{}", count(amount.items, one), of(amount))
+}
+
+/// What a run would do, by kind of thing.
+#[derive(Debug, Default)]
+struct Acts {
+    versions: u64,
+    tables: u64,
+    changed_tables: u64,
+    files: u64,
+    parts: u64,
+    uploads: u64,
+    releases: u64,
+}
+
+impl Acts {
+    fn of(plan: &Plan) -> Self {
+        let mut acts = Self::default();
+        for item in plan.items() {
+            match (item.action, &item.subject) {
+                (Action::Create, Subject::Version(_)) => acts.versions += 1,
+                (Action::Create, Subject::Table(_)) => acts.tables += 1,
+                (Action::Update, Subject::Table(_)) => acts.changed_tables += 1,
+                (Action::Release, _) => acts.releases += 1,
+                (Action::Send, Subject::File(_)) => acts.files += 1,
+                (Action::Send, Subject::Part(_)) => acts.parts += 1,
+                (Action::Send, Subject::Upload(_)) => acts.uploads += 1,
+                (
+                    Action::None
+                    | Action::Create
+                    | Action::Update
+                    | Action::Send
+                    | Action::Delete,
+                    _,
+                ) => {}
+            }
+        }
+        acts
+    }
+
+    fn created(&self) -> String {
+        let changed = count(self.changed_tables, "changed table");
+        listed(&[
+            (self.versions, count(self.versions, "version")),
+            (self.tables, count(self.tables, "table")),
+            (self.changed_tables, changed),
+        ])
+    }
+
+    fn sent(&self, send: Amount) -> String {
+        let things = listed(&[
+            (self.files, count(self.files, "file")),
+            (self.parts, count(self.parts, "part")),
+            (self.uploads, count(self.uploads, "upload")),
+        ]);
+        let rows = (send.rows > 0).then(|| format!(", {}", count(send.rows, "row")));
+        if things.is_empty() {
+            return things;
+        }
+        format!("{things}{}, {}", rows.unwrap_or_default(), size(send.bytes))
+    }
+}
+
+/// What is not zero, with commas.
+pub(super) fn listed(things: &[(u64, String)]) -> String {
+    let there: Vec<&str> =
+        things.iter().filter(|(count, _)| *count > 0).map(|(_, text)| text.as_str()).collect();
+    there.join(", ")
+}
+
+fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
+    let Calls { tables, temp_uploads, raw_files, uploads, insert_rows, deletes, reads } = *calls;
+    let kinds = listed(&[
+        (tables, format!("{} for versions and tables", number(tables))),
+        (temp_uploads, format!("{} tempUploads", number(temp_uploads))),
+        (raw_files, format!("{} rawFiles", number(raw_files))),
+        (uploads, format!("{} uploads", number(uploads))),
+        (insert_rows, format!("{} insertRows", number(insert_rows))),
+        (deletes, format!("{} deletes", number(deletes))),
+        (reads, format!("{} reads", number(reads))),
+    ]);
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let floor = floor_seconds.filter(|seconds| *seconds > 0).map(|seconds| {
+        let floor = super::style::duration(seconds.saturating_mul(1000));
+        format!("; the rate limit makes that {floor} at least")
+    });
+    format!("{} ({kinds}){}", number(calls.total()), floor.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_what_to_do() {
+        assert_eq!(next_line(true, 0, "m.yaml"), "Nothing to do: everything matches.");
+        assert_eq!(
+            next_line(true, 2, "m.yaml"),
+            "Nothing can be done: resolve the 2 items marked `!` or `#` first."
+        );
+        assert_eq!(next_line(false, 0, "m.yaml"), "Run `redivis-ingest run m.yaml` to do this.");
+        assert_eq!(
+            next_line(false, 1, "my dir/it's.yaml"),
+            r"Run `redivis-ingest run 'my dir/it'\''s.yaml'` to do this; 1 item marked `!` or `#` will not be done."
+        );
+    }
+}
