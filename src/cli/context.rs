@@ -31,7 +31,13 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// For one command.
     pub fn new(environment: &'a Environment, messages: Messages, screen: LogScreen) -> Self {
-        Self { environment, messages, cancel: CancelToken::new(), screen, http: Arc::default() }
+        Self {
+            environment,
+            messages,
+            cancel: CancelToken::new(),
+            screen,
+            http: Arc::default(),
+        }
     }
 
     /// Watches for signals and the deadline from here on.
@@ -59,12 +65,18 @@ impl<'a> Context<'a> {
 
     /// How stdout is dressed.
     pub fn stdout_style(&self) -> TextStyle {
-        TextStyle { colour: self.messages.stdout_colour, width: self.environment.width() }
+        TextStyle {
+            colour: self.messages.stdout_colour,
+            width: self.environment.width(),
+        }
     }
 
     /// How stderr is dressed.
     pub fn stderr_style(&self) -> TextStyle {
-        TextStyle { colour: self.messages.stderr_colour, width: self.environment.width() }
+        TextStyle {
+            colour: self.messages.stderr_colour,
+            width: self.environment.width(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ impl From<LoadError> for Failure {
         match &error {
             LoadError::Read { .. } => Self::of(ExitCode::Input, "manifest/unreadable", &error)
                 .hint("give the path of a manifest; `redivis-ingest schema` describes one"),
-            LoadError::TooLarge { .. } => Self::of(ExitCode::Manifest, "manifest/too-large", &error),
+            LoadError::TooLarge { .. } => {
+                Self::of(ExitCode::Manifest, "manifest/too-large", &error)
+            }
             LoadError::Invalid(_) => Self::of(ExitCode::Manifest, "manifest/invalid", &error),
         }
     }
@@ -24,11 +26,14 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match &error {
             PlanError::Remote { source, .. } => of_api(&error, source),
-            PlanError::NoDataset(dataset) => {
-                Self::of(ExitCode::Refused, "redivis/no-dataset", &error).hint(format!(
-                    "create `{dataset}` on the platform, or check its spelling and the token's access"
-                ))
-            }
+            PlanError::NoDataset(dataset) => Self::of(
+                ExitCode::Refused,
+                "redivis/no-dataset",
+                &error,
+            )
+            .hint(format!(
+                "create `{dataset}` on the platform, or check its spelling and the token's access"
+            )),
             PlanError::Source { source, .. } => of_source(&error, source),
             PlanError::State(_) => Self::of(ExitCode::LocalIo, "state/statement", &error),
             PlanError::NothingSelected(_) => {

@@ -13,8 +13,15 @@ pub(super) fn start(manifest: &Manifest, location: &StateLocation) -> Result<San
         StateLocation::Folder(folder) => Some(folder.join("sandbox")),
         StateLocation::Memory => None,
     };
-    let datasets = manifest.datasets().iter().map(ToString::to_string).collect();
-    let options =
-        SandboxOptions { data_dir, seed: Seed { datasets }, ..SandboxOptions::default() };
+    let datasets = manifest
+        .datasets()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let options = SandboxOptions {
+        data_dir,
+        seed: Seed { datasets },
+        ..SandboxOptions::default()
+    };
     Sandbox::start(options).map_err(|error| Failure::local_io("cannot start the sandbox", &error))
 }

@@ -43,7 +43,10 @@ fn selection(args: &SelectArgs) -> Selection {
     Selection {
         jobs: args.select.clone(),
         tags: args.tag.clone(),
-        shard: args.shard.map(|shard| plan::Shard { index: shard.index, count: shard.count }),
+        shard: args.shard.map(|shard| plan::Shard {
+            index: shard.index,
+            count: shard.count,
+        }),
     }
 }
 
@@ -56,7 +59,11 @@ pub fn make(
     on_reject: &(dyn Fn(&ManifestName, Reject) + Sync),
 ) -> Result<Plan, Failure> {
     let on_wait = |wait: &crate::redivis::Wait| tell_wait(events, wait);
-    let call = Call { cancel: &context.cancel, on_wait: &on_wait, on_bytes: &|_| {} };
+    let call = Call {
+        cancel: &context.cancel,
+        on_wait: &on_wait,
+        on_bytes: &|_| {},
+    };
     let transfer = &workplace.transfer;
     let planning = PlanContext {
         manifest: &workplace.manifest,

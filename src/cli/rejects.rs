@@ -51,7 +51,10 @@ struct Line<'a> {
 impl RejectsFile {
     /// In this folder; made at the first reject.
     pub fn new(folder: Option<&RunFolder>) -> Self {
-        Self { folder: folder.cloned(), state: Mutex::default() }
+        Self {
+            folder: folder.cloned(),
+            state: Mutex::default(),
+        }
     }
 
     /// A row that cannot be encoded here.
@@ -81,7 +84,10 @@ impl RejectsFile {
             why: row.message.clone(),
             by: "platform",
         };
-        self.write(&line, &format!("{} row {}: {}", row.source, row.row, row.message));
+        self.write(
+            &line,
+            &format!("{} row {}: {}", row.source, row.row, row.message),
+        );
     }
 
     fn write(&self, line: &Line<'_>, words: &str) {
@@ -101,12 +107,19 @@ impl RejectsFile {
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).count
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count
     }
 
     /// The first of them in words.
     pub fn first(&self) -> Vec<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first
+            .clone()
     }
 
     /// Writes what is buffered; answers where the file is, if there is one.

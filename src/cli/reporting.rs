@@ -54,7 +54,10 @@ impl<'a> Reporting<'a> {
         };
         let (sender, received) = mpsc::channel::<Event>();
         let started_ms = context.environment.now_ms();
-        let clock = RunClock { run_id: workplace.run_id.to_string(), started_ms };
+        let clock = RunClock {
+            run_id: workplace.run_id.to_string(),
+            started_ms,
+        };
         let lines = Box::new(std::io::stderr());
         let reporter = reporter(kind, clock, lines, &context.screen);
         let listener = std::thread::Builder::new()
@@ -122,7 +125,12 @@ impl<'a> Reporting<'a> {
         let ended_ms = self.context.environment.now_ms();
         self.workplace
             .store
-            .run_ended(self.workplace.run_id.as_str(), ended_ms, exit.number(), &line)
+            .run_ended(
+                self.workplace.run_id.as_str(),
+                ended_ms,
+                exit.number(),
+                &line,
+            )
             .map_err(Failure::from)?;
         if let Some(path) = &self.args.summary {
             write_file(path, |out| writeln!(out, "{line}"))?;
@@ -163,16 +171,15 @@ impl<'a> Reporting<'a> {
     }
 
     fn report_path(&self) -> Option<PathBuf> {
-        let in_folder = || self.folder.as_ref().map(|folder| folder.path().join("report.json"));
+        let in_folder = || {
+            self.folder
+                .as_ref()
+                .map(|folder| folder.path().join("report.json"))
+        };
         self.args.report.clone().or_else(in_folder)
     }
 
-    fn facts(
-        &self,
-        exit: ExitCode,
-        failure: Option<&Failure>,
-        rejects: &RejectsFile,
-    ) -> RunFacts {
+    fn facts(&self, exit: ExitCode, failure: Option<&Failure>, rejects: &RejectsFile) -> RunFacts {
         let stats = self.workplace.reader.http().stats();
         let shown = |path: PathBuf| path.display().to_string();
         let manifest = &self.workplace.manifest;
@@ -182,7 +189,11 @@ impl<'a> Reporting<'a> {
             manifest_name: Some(manifest.name.to_string()),
             manifest_sha256: Some(manifest.digest.to_string()),
             endpoint: self.workplace.endpoint_shown.clone(),
-            datasets: manifest.datasets().iter().map(ToString::to_string).collect(),
+            datasets: manifest
+                .datasets()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             started_ms: self.started_ms,
             ended_ms: self.context.environment.now_ms(),
             exit: exit.number(),
@@ -213,9 +224,11 @@ fn write_file(
     let failed = |error: std::io::Error| {
         Failure::local_io(&format!("cannot write `{}`", path.display()), &error)
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new(".")))
+        .map_err(failed)?;
     {
         let mut out = BufWriter::new(file.as_file_mut());
         write(&mut out).and_then(|()| out.flush()).map_err(failed)?;

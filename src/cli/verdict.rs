@@ -23,11 +23,14 @@ pub fn verdict(end: &RunEnd, cancelled: Option<CancelReason>) -> ExitCode {
         FailKind::Temporary | FailKind::Unconfirmed => ExitCode::Temporary,
         FailKind::Cancelled => stopped.unwrap_or(ExitCode::Temporary),
     };
-    let items = end.items.iter().filter_map(|item| match (&item.error, item.end) {
-        (Some(error), _) => Some(of_item(error.kind)),
-        (None, End::NotReached) => Some(stopped.unwrap_or(ExitCode::Temporary)),
-        (None, _) => None,
-    });
+    let items = end
+        .items
+        .iter()
+        .filter_map(|item| match (&item.error, item.end) {
+            (Some(error), _) => Some(of_item(error.kind)),
+            (None, End::NotReached) => Some(stopped.unwrap_or(ExitCode::Temporary)),
+            (None, _) => None,
+        });
     ExitCode::combine(items)
 }
 
@@ -43,11 +46,17 @@ mod tests {
                 let item = ItemEnd::new(What::File, None, "x", "send");
                 match kind {
                     None => item.verified(),
-                    Some(kind) => item.failed(Failed { kind: *kind, message: String::new() }),
+                    Some(kind) => item.failed(Failed {
+                        kind: *kind,
+                        message: String::new(),
+                    }),
                 }
             })
             .collect();
-        RunEnd { items, complete_jobs: Vec::new() }
+        RunEnd {
+            items,
+            complete_jobs: Vec::new(),
+        }
     }
 
     #[test]
@@ -70,7 +79,10 @@ mod tests {
 
     #[test]
     fn one_refused_item_among_good_ones_is_partial() {
-        assert_eq!(verdict(&end(&[None, Some(FailKind::Refused)]), None), ExitCode::Partial);
+        assert_eq!(
+            verdict(&end(&[None, Some(FailKind::Refused)]), None),
+            ExitCode::Partial
+        );
         assert_eq!(verdict(&end(&[None]), None), ExitCode::Done);
     }
 
@@ -78,8 +90,17 @@ mod tests {
     fn a_stopped_run_says_by_what() {
         let stopped = end(&[None, Some(FailKind::Cancelled)]);
 
-        assert_eq!(verdict(&stopped, Some(CancelReason::Terminated)), ExitCode::Terminated);
-        assert_eq!(verdict(&stopped, Some(CancelReason::Interrupted)), ExitCode::Interrupted);
-        assert_eq!(verdict(&stopped, Some(CancelReason::Deadline)), ExitCode::Temporary);
+        assert_eq!(
+            verdict(&stopped, Some(CancelReason::Terminated)),
+            ExitCode::Terminated
+        );
+        assert_eq!(
+            verdict(&stopped, Some(CancelReason::Interrupted)),
+            ExitCode::Interrupted
+        );
+        assert_eq!(
+            verdict(&stopped, Some(CancelReason::Deadline)),
+            ExitCode::Temporary
+        );
     }
 }

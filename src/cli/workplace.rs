@@ -13,7 +13,9 @@ use super::settings::{
 };
 use crate::base::Secret;
 use crate::manifest::{self, Manifest};
-use crate::redivis::{Endpoint, Http, HttpSettings, ProxySettings, Reader, RetryPolicy, TokenSource};
+use crate::redivis::{
+    Endpoint, Http, HttpSettings, ProxySettings, Reader, RetryPolicy, TokenSource,
+};
 use crate::state::{RunId, StateKey, StateLocation, StateStore};
 
 /// Loads a manifest from its file, or from stdin for `-`.
@@ -26,7 +28,12 @@ pub fn load_manifest(args: &ManifestArgs, environment: &Environment) -> Result<M
         })?;
         let root = std::path::absolute(root)
             .map_err(|error| Failure::input("cannot use `--root`", &error))?;
-        manifest::load_from(Path::new("<stdin>"), std::io::stdin().lock(), &root, &lookup)
+        manifest::load_from(
+            Path::new("<stdin>"),
+            std::io::stdin().lock(),
+            &root,
+            &lookup,
+        )
     } else if let Some(root) = &args.root {
         let root = std::path::absolute(root)
             .map_err(|error| Failure::input("cannot use `--root`", &error))?;
@@ -93,8 +100,13 @@ impl Workplace {
         let location = state_location(args.state, environment).map_err(Failure::from)?;
         let instance = args.state.instance.as_deref();
         let datasets = manifest.datasets();
-        let key =
-            state_key(&manifest.name, &connection.endpoint, &datasets, args.shard, instance);
+        let key = state_key(
+            &manifest.name,
+            &connection.endpoint,
+            &datasets,
+            args.shard,
+            instance,
+        );
         let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
         let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
         for warning in &opened.warnings {
@@ -146,9 +158,10 @@ fn open_remote(
 ) -> Result<Remote, Failure> {
     match &connection.endpoint {
         EndpointChoice::Url(url) => {
-            let endpoint: Endpoint = url.parse().map_err(|error: crate::redivis::AddressError| {
-                Failure::usage(&error.to_string())
-            })?;
+            let endpoint: Endpoint =
+                url.parse().map_err(|error: crate::redivis::AddressError| {
+                    Failure::usage(&error.to_string())
+                })?;
             Ok(Remote {
                 shown: endpoint.as_str().to_owned(),
                 endpoint,
@@ -168,7 +181,12 @@ fn open_sandbox(manifest: &Manifest, location: &StateLocation) -> Result<Remote,
     let endpoint = address
         .parse()
         .map_err(|error: crate::redivis::AddressError| Failure::usage(&error.to_string()))?;
-    Ok(Remote { endpoint, shown: "sandbox".to_owned(), is_sandbox: true, sandbox: Some(sandbox) })
+    Ok(Remote {
+        endpoint,
+        shown: "sandbox".to_owned(),
+        is_sandbox: true,
+        sandbox: Some(sandbox),
+    })
 }
 
 #[cfg(not(feature = "sandbox"))]

@@ -142,7 +142,9 @@ pub struct EventSink {
 impl EventSink {
     /// Events go to this channel.
     pub fn new(sender: Sender<Event>) -> Self {
-        Self { sender: Some(sender) }
+        Self {
+            sender: Some(sender),
+        }
     }
 
     /// Says that something happened. A listener that has gone is no error:

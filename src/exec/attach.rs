@@ -9,8 +9,8 @@ use super::error::StepError;
 use super::files::FileJob;
 use super::staging::{Staged, forget_staged, stage};
 use crate::base::ByteCount;
-use crate::plan::FileSubject;
 use crate::base::Version;
+use crate::plan::FileSubject;
 use crate::redivis::{ApiError, ApiErrorKind, RemoteFile, StagedFile};
 use crate::state::VerifiedFile;
 
@@ -59,11 +59,16 @@ fn attach_batch<'a>(
     let context = shared.context;
     let subject = job.table.to_string();
     let detail = format!("{} files, first `{}`", ready.len(), ready[0].file.name);
-    let intent = match context.store.intent("attach", &subject, &detail, (context.now_ms)()) {
+    let intent = match context
+        .store
+        .intent("attach", &subject, &detail, (context.now_ms)())
+    {
         Ok(intent) => intent,
         Err(error) => return fail_all(shared, job, ready, &StepError::state(error)),
     };
-    let answer = context.writer.attach_files(&context.call, job.table, &staged);
+    let answer = context
+        .writer
+        .attach_files(&context.call, job.table, &staged);
     let result = match answer {
         Ok(found) => settle(shared, job, ready, by_name(found)),
         Err(error) if error.is_in_doubt() => settle_doubt(shared, job, ready, error),
@@ -81,7 +86,10 @@ fn attach_error(job: &FileJob<'_>) -> impl FnOnce(ApiError) -> StepError {
 }
 
 fn by_name(found: Vec<RemoteFile>) -> BTreeMap<String, RemoteFile> {
-    found.into_iter().map(|file| (file.name.clone(), file)).collect()
+    found
+        .into_iter()
+        .map(|file| (file.name.clone(), file))
+        .collect()
 }
 
 /// A refusal that may be the fault of one of the files.
@@ -102,7 +110,10 @@ fn split<'a>(
 ) -> Vec<Again<'a>> {
     if ready.len() == 1 {
         let error = Arc::new(attach_error(job)(error));
-        return ready.into_iter().map(|one| (one, Arc::clone(&error))).collect();
+        return ready
+            .into_iter()
+            .map(|one| (one, Arc::clone(&error)))
+            .collect();
     }
     let second = ready.split_off(ready.len() / 2);
     let mut again = attach_batch(shared, job, ready);
@@ -122,7 +133,11 @@ fn settle_doubt<'a>(
     let wanted: Vec<String> = ready.iter().map(|one| one.file.name.to_string()).collect();
     let mut found = BTreeMap::new();
     for look in 0..LOOKS {
-        if look > 0 && !context.cancel.wait(LOOK_PAUSE.mul_f64(context.options.poll_scale)) {
+        if look > 0
+            && !context
+                .cancel
+                .wait(LOOK_PAUSE.mul_f64(context.options.poll_scale))
+        {
             break;
         }
         found = match list_named(shared, job, &wanted) {
@@ -130,14 +145,18 @@ fn settle_doubt<'a>(
             Err(error) => return fail_all(shared, job, ready, &error),
         };
         let all = ready.iter().all(|one| {
-            found.get(one.file.name.as_str()).is_some_and(|file| matches_staged(one, file))
+            found
+                .get(one.file.name.as_str())
+                .is_some_and(|file| matches_staged(one, file))
         });
         if all {
             break;
         }
     }
     let (done, missing): (Vec<_>, Vec<_>) = ready.into_iter().partition(|one| {
-        found.get(one.file.name.as_str()).is_some_and(|file| matches_staged(one, file))
+        found
+            .get(one.file.name.as_str())
+            .is_some_and(|file| matches_staged(one, file))
     });
     let mut again = settle(shared, job, done, found);
     // The temp uploads may be spent, so each missing file counts as a try.
@@ -166,8 +185,7 @@ fn list_named(
 }
 
 fn matches_staged(ready: &Ready<'_>, found: &RemoteFile) -> bool {
-    found.size == ready.file.local.size
-        && found.md5.is_none_or(|md5| md5 == ready.staged.md5)
+    found.size == ready.file.local.size && found.md5.is_none_or(|md5| md5 == ready.staged.md5)
 }
 
 /// Holds the platform's answer against what was sent.
@@ -228,21 +246,19 @@ fn finish(shared: Shared<'_>, job: &FileJob<'_>, ready: &Ready<'_>, found: &Remo
 
 /// Sends files again that were not taken as they were; those that had their
 /// chance fail.
-fn send_again<'a>(
-    shared: Shared<'a>,
-    job: &FileJob<'a>,
-    files: Vec<Again<'a>>,
-) -> Vec<Ready<'a>> {
+fn send_again<'a>(shared: Shared<'a>, job: &FileJob<'a>, files: Vec<Again<'a>>) -> Vec<Ready<'a>> {
     let mut ready = Vec::new();
     for (mut one, error) in files {
         let place = job.to_stage(one.file);
-        let result = forget_staged(shared, &[place]).map_err(Arc::new).and_then(|()| {
-            if one.attempts >= MAX_ATTEMPTS || shared.context.cancel.is_cancelled() {
-                Err(error)
-            } else {
-                stage(shared, place, None).map_err(Arc::new)
-            }
-        });
+        let result = forget_staged(shared, &[place])
+            .map_err(Arc::new)
+            .and_then(|()| {
+                if one.attempts >= MAX_ATTEMPTS || shared.context.cancel.is_cancelled() {
+                    Err(error)
+                } else {
+                    stage(shared, place, None).map_err(Arc::new)
+                }
+            });
         match result {
             Ok(mut staged) => {
                 staged.bytes_sent += one.staged.bytes_sent;
@@ -254,7 +270,9 @@ fn send_again<'a>(
                 let mut end = job.end_of(one.file);
                 end.attempts = one.attempts;
                 end.bytes_sent = one.staged.bytes_sent;
-                shared.ends.push(shared.context.events, end.failed(error.as_ref()));
+                shared
+                    .ends
+                    .push(shared.context.events, end.failed(error.as_ref()));
             }
         }
     }

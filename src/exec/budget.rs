@@ -23,7 +23,11 @@ pub(super) struct Reserved<'a> {
 
 impl Budget {
     pub(super) fn new(total: u64) -> Self {
-        Self { total, free: Mutex::new(total), freed: Condvar::new() }
+        Self {
+            total,
+            free: Mutex::new(total),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits until `bytes` are free. More than the whole budget counts as the
@@ -37,16 +41,27 @@ impl Budget {
             if cancel.is_cancelled() {
                 return None;
             }
-            free = self.freed.wait_timeout(free, STEP).unwrap_or_else(PoisonError::into_inner).0;
+            free = self
+                .freed
+                .wait_timeout(free, STEP)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         *free -= bytes;
-        Some(Reserved { budget: self, bytes })
+        Some(Reserved {
+            budget: self,
+            bytes,
+        })
     }
 }
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        let mut free = self.budget.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .budget
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *free += self.bytes;
         self.budget.freed.notify_all();
     }

@@ -44,7 +44,11 @@ pub(super) fn poll_uploads(
 
 /// Confirms a job's sent parts and tells how each ended. Answers those that are
 /// confirmed.
-pub(super) fn confirm_rows(shared: Shared<'_>, job: &RowsJob<'_>, sent: Vec<SentPart>) -> Vec<SentPart> {
+pub(super) fn confirm_rows(
+    shared: Shared<'_>,
+    job: &RowsJob<'_>,
+    sent: Vec<SentPart>,
+) -> Vec<SentPart> {
     if sent.is_empty() {
         return sent;
     }

@@ -84,7 +84,9 @@ pub struct ExecContext<'a> {
 
 impl std::fmt::Debug for ExecContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExecContext").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("ExecContext")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,13 +20,23 @@ pub(super) fn delete_and_wait(
     uri: &ResourceUri,
 ) -> Result<(), StepError> {
     let doing = || StepError::api(format!("delete upload `{}`", uri.as_str()));
-    context.writer.delete_upload(&context.call, uri).map_err(doing())?;
+    context
+        .writer
+        .delete_upload(&context.call, uri)
+        .map_err(doing())?;
     for _ in 0..LOOKS {
-        let there = context.writer.reader().upload_exists(&context.call, uri).map_err(doing())?;
+        let there = context
+            .writer
+            .reader()
+            .upload_exists(&context.call, uri)
+            .map_err(doing())?;
         if !there {
             return Ok(());
         }
-        if !context.cancel.wait(LOOK_PAUSE.mul_f64(context.options.poll_scale)) {
+        if !context
+            .cancel
+            .wait(LOOK_PAUSE.mul_f64(context.options.poll_scale))
+        {
             return Err(StepError::Cancelled);
         }
     }
@@ -51,7 +61,11 @@ pub(super) fn delete_listed(
     blocked: &dyn Fn(&ListedSubject) -> Option<String>,
 ) {
     let context = shared.context;
-    for item in plan.items.iter().filter(|item| item.action == Action::Delete) {
+    for item in plan
+        .items
+        .iter()
+        .filter(|item| item.action == Action::Delete)
+    {
         let Subject::Listed(listed) = &item.subject else {
             continue;
         };

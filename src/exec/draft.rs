@@ -17,7 +17,10 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn of(plan: &DatasetPlan) -> Self {
-        Self { dataset: plan.dataset.clone(), identity: Mutex::new(plan.draft.clone()) }
+        Self {
+            dataset: plan.dataset.clone(),
+            identity: Mutex::new(plan.draft.clone()),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, DraftIdentity> {
@@ -47,7 +50,10 @@ impl Draft {
                 known.current_tag.as_deref().unwrap_or("none"),
             )
         };
-        Err(StepError::DraftChanged { dataset: self.dataset.to_string(), what })
+        Err(StepError::DraftChanged {
+            dataset: self.dataset.to_string(),
+            what,
+        })
     }
 
     /// Creates `next` where there is none. After a refusal somebody else may
@@ -62,7 +68,10 @@ impl Draft {
         let created = if before.has_next {
             Ok(())
         } else {
-            context.writer.create_next_version(&context.call, &self.dataset).map(drop)
+            context
+                .writer
+                .create_next_version(&context.call, &self.dataset)
+                .map(drop)
         };
         let after = self.read(shared)?;
         match created {

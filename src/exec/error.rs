@@ -160,7 +160,10 @@ impl StepError {
             if source.is_cancelled() {
                 return Self::Cancelled;
             }
-            Self::Api { doing, source: Box::new(source) }
+            Self::Api {
+                doing,
+                source: Box::new(source),
+            }
         }
     }
 
@@ -247,6 +250,9 @@ fn kind_of_api(error: &ApiError) -> FailKind {
 
 impl From<&StepError> for Failed {
     fn from(error: &StepError) -> Self {
-        Self { kind: error.kind(), message: error.one_line() }
+        Self {
+            kind: error.kind(),
+            message: error.one_line(),
+        }
     }
 }

@@ -10,9 +10,9 @@ use rayon::Scope;
 use super::attach::{Ready, attach};
 use super::context::Shared;
 use super::error::StepError;
-use crate::event::ItemEnd;
 use super::staging::{ToStage, request_temp_uploads, stage, staged_before};
 use crate::base::{CancelToken, ManifestName, TableRef};
+use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, FileSubject, JobPlan, Subject};
 use crate::redivis::TempUpload;
@@ -52,7 +52,11 @@ impl<'a> FileJob<'a> {
                 | Subject::Source { .. } => None,
             })
             .collect();
-        Self { job: &plan.job, table: &plan.table, files }
+        Self {
+            job: &plan.job,
+            table: &plan.table,
+            files,
+        }
     }
 
     /// How a file is staged.
@@ -131,19 +135,27 @@ fn start_batch<'scope>(
     permit: Permit,
 ) {
     let fail = |file: &FileSubject, error: &StepError| {
-        shared.ends.push(shared.context.events, job.end_of(file).failed(error));
+        shared
+            .ends
+            .push(shared.context.events, job.end_of(file).failed(error));
     };
     let mut fresh: Vec<&FileSubject> = Vec::new();
     let mut ready = Vec::new();
     for file in files {
         match staged_before(shared, job.to_stage(file)) {
-            Ok(Some(staged)) => ready.push(Ready { file, staged, attempts: 1 }),
+            Ok(Some(staged)) => ready.push(Ready {
+                file,
+                staged,
+                attempts: 1,
+            }),
             Ok(None) => fresh.push(file),
             Err(error) => fail(file, &error),
         }
     }
-    let named: Vec<(&str, u64)> =
-        fresh.iter().map(|file| (file.name.as_str(), file.local.size)).collect();
+    let named: Vec<(&str, u64)> = fresh
+        .iter()
+        .map(|file| (file.name.as_str(), file.local.size))
+        .collect();
     let temps = if named.is_empty() {
         Ok(Vec::new())
     } else {
@@ -187,7 +199,11 @@ fn send_one<'a>(shared: Shared<'a>, batch: &Batch<'a>, file: &'a FileSubject, te
     match staged {
         Ok(staged) => {
             let mut ready = batch.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push(Ready { file, staged, attempts: 1 });
+            ready.push(Ready {
+                file,
+                staged,
+                attempts: 1,
+            });
         }
         Err(error) => {
             let mut end = batch.job.end_of(file);
@@ -221,7 +237,10 @@ struct Permit(Arc<Window>);
 
 impl Window {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { open: Mutex::new(0), closed: Condvar::new() })
+        Arc::new(Self {
+            open: Mutex::new(0),
+            closed: Condvar::new(),
+        })
     }
 
     fn enter(this: &Arc<Self>, cancel: &CancelToken) -> Option<Permit> {
@@ -231,7 +250,11 @@ impl Window {
             if cancel.is_cancelled() {
                 return None;
             }
-            open = this.closed.wait_timeout(open, STEP).unwrap_or_else(PoisonError::into_inner).0;
+            open = this
+                .closed
+                .wait_timeout(open, STEP)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         if cancel.is_cancelled() {
             return None;

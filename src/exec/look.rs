@@ -61,12 +61,17 @@ pub(super) fn look_at_parts(
     history: &History,
 ) -> Result<(), StepError> {
     let released = |identity: &PartIdentity| {
-        history.uploads.iter().filter_map(|upload| PartName::parse(&upload.name)).any(|name| {
-            name.identity == *identity
-        })
+        history
+            .uploads
+            .iter()
+            .filter_map(|upload| PartName::parse(&upload.name))
+            .any(|name| name.identity == *identity)
     };
-    let expected: Vec<&PartIdentity> =
-        wanted.identities.iter().filter(|identity| !released(identity)).collect();
+    let expected: Vec<&PartIdentity> = wanted
+        .identities
+        .iter()
+        .filter(|identity| !released(identity))
+        .collect();
     for _ in 0..ROUNDS {
         let listed = poll_uploads(shared, table, PATIENCE, &mut |listed| {
             let ours = wanted.ours(listed);
@@ -81,7 +86,10 @@ pub(super) fn look_at_parts(
             return Ok(());
         }
         for upload in surplus {
-            tracing::info!(upload = upload.name, "deleting a second attempt at the same rows");
+            tracing::info!(
+                upload = upload.name,
+                "deleting a second attempt at the same rows"
+            );
             delete_and_wait(shared.context, &upload.uri)?;
         }
     }
@@ -110,7 +118,9 @@ fn judge_parts(
             }
         }
         if !kept {
-            return Err(StepError::Unconfirmed { name: identity.to_string() });
+            return Err(StepError::Unconfirmed {
+                name: identity.to_string(),
+            });
         }
     }
     Ok(surplus)
@@ -128,7 +138,11 @@ pub(super) fn look_at_files(
     let rounds = PATIENCE.as_secs() / PAUSE.as_secs();
     let mut last = StepError::Cancelled;
     for round in 0..rounds {
-        if round > 0 && !context.cancel.wait(PAUSE.mul_f64(context.options.poll_scale)) {
+        if round > 0
+            && !context
+                .cancel
+                .wait(PAUSE.mul_f64(context.options.poll_scale))
+        {
             return Err(StepError::Cancelled);
         }
         let mut right = 0;

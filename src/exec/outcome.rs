@@ -30,19 +30,28 @@ impl Ends {
             }
             (None | Some(_), _) => {}
         }
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).push(end);
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(end);
     }
 
     /// All of them, by job, kind and name.
     pub(super) fn finish(self) -> Vec<ItemEnd> {
-        let mut items = self.items.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self
+            .items
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         items.sort_by(|a, b| (&a.job, &a.name, a.action).cmp(&(&b.job, &b.name, b.action)));
         items
     }
 
     /// What has come in so far.
     pub(super) fn snapshot(&self) -> Vec<ItemEnd> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Names of a job's items that did not end well.
@@ -58,8 +67,11 @@ impl Ends {
     /// Whether anything failed in a way that makes the rest pointless.
     pub(super) fn has_fatal(&self, fail_fast: bool) -> bool {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        items.iter().filter_map(|end| end.error.as_ref()).any(|error| {
-            fail_fast || matches!(error.kind, FailKind::Unauthorized | FailKind::Locked)
-        })
+        items
+            .iter()
+            .filter_map(|end| end.error.as_ref())
+            .any(|error| {
+                fail_fast || matches!(error.kind, FailKind::Unauthorized | FailKind::Locked)
+            })
     }
 }

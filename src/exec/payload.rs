@@ -102,7 +102,10 @@ mod tests {
         assert_eq!(rows.len(), 3);
         assert_eq!(rows.row(1), br#"{"x":"a,]}"}"#);
         assert_eq!(rows.payload(0..3), PAYLOAD);
-        assert_eq!(rows.payload([0, 2].into_iter()), br#"{"rows":[{"x":1},{"x":null}]}"#);
+        assert_eq!(
+            rows.payload([0, 2].into_iter()),
+            br#"{"rows":[{"x":1},{"x":null}]}"#
+        );
     }
 
     #[test]

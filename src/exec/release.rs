@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::context::Shared;
 use super::draft::Draft;
 use super::error::StepError;
-use crate::event::{ItemEnd, RunEnd};
 use crate::event::What;
+use crate::event::{ItemEnd, RunEnd};
 use crate::manifest::Release;
 use crate::plan::{Action, DatasetPlan, observe_dataset};
 
@@ -28,9 +28,10 @@ pub(super) fn release_dataset(
     let name = format!("{}:next", plan.dataset);
     let end = ItemEnd::new(What::Version, None, &name, "release");
     let done = match blocked {
-        Some(why) => {
-            Err(StepError::ReleaseRefused { dataset: plan.dataset.to_string(), why })
-        }
+        Some(why) => Err(StepError::ReleaseRefused {
+            dataset: plan.dataset.to_string(),
+            why,
+        }),
         None => release(shared, plan, draft),
     };
     let end = match done {
@@ -58,10 +59,16 @@ fn release(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<Stri
     if let Err(error) = &answer
         && !error.is_in_doubt()
     {
-        return answer.map(|version| version.tag).map_err(StepError::api(doing));
+        return answer
+            .map(|version| version.tag)
+            .map_err(StepError::api(doing));
     }
     for look in 0..LOOKS {
-        if look > 0 && !context.cancel.wait(LOOK_PAUSE.mul_f64(context.options.poll_scale)) {
+        if look > 0
+            && !context
+                .cancel
+                .wait(LOOK_PAUSE.mul_f64(context.options.poll_scale))
+        {
             return Err(StepError::Cancelled);
         }
         let view = observe_dataset(context.writer.reader(), &context.call, &plan.dataset)
@@ -74,7 +81,9 @@ fn release(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<Stri
     }
     match answer {
         Err(error) => Err(StepError::api(doing)(error)),
-        Ok(_) => Err(StepError::Unconfirmed { name: plan.dataset.to_string() }),
+        Ok(_) => Err(StepError::Unconfirmed {
+            name: plan.dataset.to_string(),
+        }),
     }
 }
 

@@ -16,9 +16,9 @@ use super::budget::Reserved;
 use super::context::{RefusedRow, Shared, random};
 use super::deletes::delete_and_wait;
 use super::error::StepError;
-use crate::event::ItemEnd;
 use super::payload::Rows;
-use crate::base::{ManifestName, PartIdentity, TableRef, Version, VariableType};
+use crate::base::{ManifestName, PartIdentity, TableRef, VariableType, Version};
+use crate::event::ItemEnd;
 use crate::event::What;
 use crate::manifest::RowsSource;
 use crate::plan::{Action, JobPlan, PartSubject, RowsContent, RowsInputPlan, Subject};
@@ -145,9 +145,7 @@ fn feed<'scope>(
     let context = shared.context;
     let held: RefCell<Option<Reserved<'_>>> = RefCell::new(None);
     let handed = RefCell::new(Vec::new());
-    let stop = || {
-        context.cancel.is_cancelled() || shared.ends.has_fatal(context.options.fail_fast)
-    };
+    let stop = || context.cancel.is_cancelled() || shared.ends.has_fatal(context.options.fail_fast);
     let sending = Sending {
         reading: Reading::new(job.source, &input.input, &job.content.schema),
         cuts: &input.cuts,
@@ -184,7 +182,10 @@ fn feed<'scope>(
         Err(error) => StepError::Source(Box::new(error)),
     };
     let handed = handed.into_inner();
-    for (_, part) in job.wanted_of(index).filter(|(cut, _)| !handed.contains(cut)) {
+    for (_, part) in job
+        .wanted_of(index)
+        .filter(|(cut, _)| !handed.contains(cut))
+    {
         let end = job.end_of(&part.identity, part.bytes).failed(&error);
         shared.ends.push(context.events, end);
     }
@@ -272,7 +273,11 @@ impl PartSender<'_> {
             attempts: self.attempts,
             millis: self.millis(),
         };
-        self.job.sent.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        self.job
+            .sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sent);
     }
 
     /// One upload with one `insertRows` of `wanted` rows.
@@ -287,18 +292,29 @@ impl PartSender<'_> {
         let name = identity.attempt(random()).to_string();
         let intent = context
             .store
-            .intent("insert_rows", &self.job.table.to_string(), &name, (context.now_ms)())
+            .intent(
+                "insert_rows",
+                &self.job.table.to_string(),
+                &name,
+                (context.now_ms)(),
+            )
             .map_err(StepError::state)?;
         let upload = match self.create(&name)? {
             Ok(upload) => upload,
             Err(error) => return Ok(Attempt::Again(error)),
         };
         self.bytes_sent += payload.len() as u64;
-        let answer = context.writer.insert_rows(&context.call, &upload.uri, payload);
+        let answer = context
+            .writer
+            .insert_rows(&context.call, &upload.uri, payload);
         let outcome = match answer {
             Ok(added) if added == wanted => Attempt::Added(upload, name),
             Ok(added) => {
-                let error = StepError::RowsMismatch { name, sent: wanted, found: added };
+                let error = StepError::RowsMismatch {
+                    name,
+                    sent: wanted,
+                    found: added,
+                };
                 delete_and_wait(context, &upload.uri)?;
                 Attempt::Again(error)
             }
@@ -318,7 +334,10 @@ impl PartSender<'_> {
                 }
             }
         };
-        context.store.intent_done(intent).map_err(StepError::state)?;
+        context
+            .store
+            .intent_done(intent)
+            .map_err(StepError::state)?;
         Ok(outcome)
     }
 
@@ -327,13 +346,17 @@ impl PartSender<'_> {
     fn create(&self, name: &str) -> Result<Result<RemoteUpload, StepError>, StepError> {
         let context = self.shared.context;
         let content = UploadContent::Stream(self.job.schema.clone());
-        let created =
-            context.writer.create_upload(&context.call, self.job.table, name, &content);
+        let created = context
+            .writer
+            .create_upload(&context.call, self.job.table, name, &content);
         match created {
             Ok(upload) if upload.name == name => Ok(Ok(upload)),
             Ok(upload) => {
                 delete_and_wait(context, &upload.uri)?;
-                Err(StepError::OtherWriter { asked: name.to_owned(), answered: upload.name })
+                Err(StepError::OtherWriter {
+                    asked: name.to_owned(),
+                    answered: upload.name,
+                })
             }
             Err(error) if error.is_in_doubt() => {
                 let doing = format!("create upload `{name}`");
@@ -396,13 +419,21 @@ impl PartSender<'_> {
         self.tell_refused(identity, &rows, &refused, &error);
         let count = refused.len() as u64;
         let over = {
-            let mut all = self.job.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self
+                .job
+                .refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             *all += count;
             *all > limit
         };
         if over {
             let name = identity.to_string();
-            return Err(StepError::RowsRefused { name, refused: count, max: limit });
+            return Err(StepError::RowsRefused {
+                name,
+                refused: count,
+                max: limit,
+            });
         }
         let left = rows.payload((0..rows.len()).filter(|row| !refused.contains(row)));
         let mut reduced = identity.clone();

@@ -20,14 +20,19 @@ use crate::base::{Md5Digest, PartIdentity, TableRef};
 use crate::event::{End, Event, FailKind, Failed, ItemEnd, Phase, RunEnd, Totals, What};
 use crate::manifest::Source;
 use crate::plan::{
-    Action, Class, DatasetPlan, ItemLine, JobContent, JobPlan, ListedSubject, Plan, Subject, item_line,
+    Action, Class, DatasetPlan, ItemLine, JobContent, JobPlan, ListedSubject, Plan, Subject,
+    item_line,
 };
 
 /// Executes a plan. Every item that has an action ends in the answer.
 pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
     let ends = Ends::default();
     let budget = Budget::new(context.options.max_memory);
-    let shared = Shared { context, budget: &budget, ends: &ends };
+    let shared = Shared {
+        context,
+        budget: &budget,
+        ends: &ends,
+    };
     context.events.send(Event::RunStarted(totals(plan)));
     let drafts: Vec<Draft> = plan.datasets.iter().map(Draft::of).collect();
 
@@ -65,13 +70,19 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         }
     }
     context.events.send(Event::Phase(Phase::Releasing));
-    let so_far = RunEnd { items: ends.snapshot(), complete_jobs };
+    let so_far = RunEnd {
+        items: ends.snapshot(),
+        complete_jobs,
+    };
     let blocked = why_not(&so_far, plan.jobs.len());
     for (dataset, draft) in plan.datasets.iter().zip(&drafts) {
         release_dataset(shared, dataset, draft, blocked.clone());
     }
     let complete_jobs = so_far.complete_jobs;
-    let mut end = RunEnd { items: ends.finish(), complete_jobs };
+    let mut end = RunEnd {
+        items: ends.finish(),
+        complete_jobs,
+    };
     add_not_reached(plan, &mut end);
     context.events.send(Event::RunFinished);
     end
@@ -101,7 +112,10 @@ pub fn drifted(line: &ItemLine) -> ItemEnd {
     end.rows = line.rows.unwrap_or(0);
     end.failed(Failed {
         kind: FailKind::Drifted,
-        message: format!("it is not as it was planned: {} ({})", line.class, line.reason),
+        message: format!(
+            "it is not as it was planned: {} ({})",
+            line.class, line.reason
+        ),
     })
 }
 
@@ -126,12 +140,7 @@ fn totals(plan: &Plan) -> Totals {
 }
 
 /// Makes a dataset ready; answers whether its jobs may start.
-fn prepare_dataset(
-    shared: Shared<'_>,
-    plan: &Plan,
-    dataset: &DatasetPlan,
-    draft: &Draft,
-) -> bool {
+fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft: &Draft) -> bool {
     let has_work = plan
         .jobs
         .iter()
@@ -172,18 +181,23 @@ impl<'a> RunJob<'a> {
             (JobContent::Rows(content), Source::Rows(source)) => {
                 Work::Rows(RowsJob::of(plan, source, content))
             }
-            (JobContent::Uploads { .. }, Source::Uploads(_)) => {
-                Work::Uploads(UploadsJob::of(plan))
-            }
+            (JobContent::Uploads { .. }, Source::Uploads(_)) => Work::Uploads(UploadsJob::of(plan)),
             (JobContent::Files | JobContent::Rows(_) | JobContent::Uploads { .. }, _) => {
                 return None;
             }
         };
-        Some(Self { plan, is_ready, work })
+        Some(Self {
+            plan,
+            is_ready,
+            work,
+        })
     }
 
     fn has_actions(&self) -> bool {
-        self.plan.items.iter().any(|item| item.action != Action::None)
+        self.plan
+            .items
+            .iter()
+            .any(|item| item.action != Action::None)
     }
 }
 
@@ -244,7 +258,9 @@ fn finish_job(
     if !job.is_ready {
         return false;
     }
-    let draft = drafts.iter().find(|draft| draft.dataset.matches(job.plan.table.dataset()));
+    let draft = drafts
+        .iter()
+        .find(|draft| draft.dataset.matches(job.plan.table.dataset()));
     if let Some(Err(error)) = draft.map(|draft| draft.check(shared)) {
         fail_look(shared, job, &error);
         return false;
@@ -272,10 +288,12 @@ fn blocked_by(job: &RunJob<'_>, failed: &[String], listed: &ListedSubject) -> Op
     let key = listed.identity.as_ref().map(|identity| &identity.source);
     let prefix_failed = work.content.inputs.iter().any(|input| {
         let same = Some(&input.input.key) == key;
-        let any_failed = input.cuts.iter().any(|cut| failed.contains(&cut.identity.to_string()));
-        let changed = std::fs::metadata(&input.input.path).is_ok_and(|metadata| {
-            crate::base::Fingerprint::of(&metadata) != input.fingerprint
-        });
+        let any_failed = input
+            .cuts
+            .iter()
+            .any(|cut| failed.contains(&cut.identity.to_string()));
+        let changed = std::fs::metadata(&input.input.path)
+            .is_ok_and(|metadata| crate::base::Fingerprint::of(&metadata) != input.fingerprint);
         same && (any_failed || changed)
     });
     prefix_failed.then(|| "not all new parts of the source are complete".to_owned())
@@ -305,24 +323,38 @@ fn look(
             look_at_files(shared, work, &sent)
         }
         Work::Rows(work) => {
-            let sent = |identity: &PartIdentity| {
-                confirmed.iter().any(|part| part.planned == *identity)
+            let sent =
+                |identity: &PartIdentity| confirmed.iter().any(|part| part.planned == *identity);
+            let kept = work
+                .content
+                .inputs
+                .iter()
+                .flat_map(|input| &input.cuts)
+                .filter_map(|cut| cut.kept.clone().filter(|_| !sent(&cut.identity)));
+            let identities = kept
+                .chain(confirmed.iter().map(|part| part.identity.clone()))
+                .collect();
+            let wanted = Wanted {
+                owner: work.content.owner.clone(),
+                identities,
+                by_rows: true,
             };
-            let kept = work.content.inputs.iter().flat_map(|input| &input.cuts).filter_map(|cut| {
-                cut.kept.clone().filter(|_| !sent(&cut.identity))
-            });
-            let identities =
-                kept.chain(confirmed.iter().map(|part| part.identity.clone())).collect();
-            let wanted =
-                Wanted { owner: work.content.owner.clone(), identities, by_rows: true };
             look_at_parts(shared, work.table, &wanted, &job.plan.history)
         }
         Work::Uploads(work) => {
             let JobContent::Uploads { owner } = &job.plan.content else {
                 return Ok(());
             };
-            let identities = work.wanted.iter().map(|upload| upload.identity.clone()).collect();
-            let wanted = Wanted { owner: owner.clone(), identities, by_rows: false };
+            let identities = work
+                .wanted
+                .iter()
+                .map(|upload| upload.identity.clone())
+                .collect();
+            let wanted = Wanted {
+                owner: owner.clone(),
+                identities,
+                by_rows: false,
+            };
             look_at_parts(shared, work.table, &wanted, &job.plan.history)
         }
     }
@@ -333,10 +365,22 @@ fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
     let known: std::collections::BTreeSet<(Option<String>, String, &'static str)> = end
         .items
         .iter()
-        .map(|item| (item.job.as_ref().map(ToString::to_string), item.name.clone(), item.action))
+        .map(|item| {
+            (
+                item.job.as_ref().map(ToString::to_string),
+                item.name.clone(),
+                item.action,
+            )
+        })
         .collect();
-    let datasets = plan.datasets.iter().flat_map(|one| one.items.iter().map(|item| (None, item)));
-    let jobs = plan.jobs.iter().flat_map(|job| job.items.iter().map(move |item| (Some(job), item)));
+    let datasets = plan
+        .datasets
+        .iter()
+        .flat_map(|one| one.items.iter().map(|item| (None, item)));
+    let jobs = plan
+        .jobs
+        .iter()
+        .flat_map(|job| job.items.iter().map(move |item| (Some(job), item)));
     let mut missing = Vec::new();
     for (job, item) in datasets.chain(jobs) {
         let refused = matches!(item.class, Class::Conflict | Class::Locked);
@@ -363,7 +407,10 @@ fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
             one.end = End::Refused;
             one.error = Some(Failed {
                 kind: FailKind::Failed,
-                message: item.note.clone().unwrap_or_else(|| line.reason.replace('_', " ")),
+                message: item
+                    .note
+                    .clone()
+                    .unwrap_or_else(|| line.reason.replace('_', " ")),
             });
         }
         missing.push(one);

@@ -78,7 +78,10 @@ pub(super) fn request_temp_uploads(
             resumable: *size >= context.options.resumable_from,
         })
         .collect();
-    context.writer.create_temp_uploads(&context.call, table, &wanted).map_err(failed())
+    context
+        .writer
+        .create_temp_uploads(&context.call, table, &wanted)
+        .map_err(failed())
 }
 
 /// What an earlier run staged of this very file, if it still counts.
@@ -87,7 +90,11 @@ pub(super) fn staged_before(
     file: ToStage<'_>,
 ) -> Result<Option<Staged>, StepError> {
     let now = (shared.context.now_ms)();
-    let staged = shared.context.store.staged(&file.key(), now).map_err(StepError::state)?;
+    let staged = shared
+        .context
+        .store
+        .staged(&file.key(), now)
+        .map_err(StepError::state)?;
     Ok(staged.map(|staged| Staged {
         temp_upload_id: staged.temp_upload_id,
         md5: staged.md5,
@@ -98,7 +105,11 @@ pub(super) fn staged_before(
 /// Forgets what was staged: it is spent, or was refused.
 pub(super) fn forget_staged(shared: Shared<'_>, files: &[ToStage<'_>]) -> Result<(), StepError> {
     let keys: Vec<TransferKey> = files.iter().map(ToStage::key).collect();
-    shared.context.store.staged_spent(&keys).map_err(StepError::state)
+    shared
+        .context
+        .store
+        .staged_spent(&keys)
+        .map_err(StepError::state)
 }
 
 /// Stages one file: goes on with an open session, else sends it to `temp`, else
@@ -119,21 +130,30 @@ pub(super) fn stage(
             }
             Err(Stopped::StartAgain { error, sent }) => {
                 bytes_sent += sent;
-                shared.context.store.session_closed(&file.key()).map_err(StepError::state)?;
+                shared
+                    .context
+                    .store
+                    .session_closed(&file.key())
+                    .map_err(StepError::state)?;
                 last = Some(error);
             }
             Err(Stopped::Failed(error)) => return Err(error),
         }
     }
-    Err(last.map_or(StepError::Cancelled, |error| StepError::Transfer {
-        name: file.name.to_owned(),
-        source: Box::new(error),
-    }))
+    Err(
+        last.map_or(StepError::Cancelled, |error| StepError::Transfer {
+            name: file.name.to_owned(),
+            source: Box::new(error),
+        }),
+    )
 }
 
 enum Stopped {
     /// A fresh temp upload may help.
-    StartAgain { error: TransferError, sent: u64 },
+    StartAgain {
+        error: TransferError,
+        sent: u64,
+    },
     Failed(StepError),
 }
 
@@ -151,10 +171,18 @@ fn stage_once(
     let context = shared.context;
     let mut opened = open_unchanged(file)?;
     let now = (context.now_ms)();
-    let known = context.store.session(&file.key(), now).map_err(StepError::state)?;
+    let known = context
+        .store
+        .session(&file.key(), now)
+        .map_err(StepError::state)?;
     let (id, done) = if let Some(session) = known {
-        let status = session_status(context.writer, &context.call, &session.session, session.size)
-            .map_err(|error| stopped(file, error))?;
+        let status = session_status(
+            context.writer,
+            &context.call,
+            &session.session,
+            session.size,
+        )
+        .map_err(|error| stopped(file, error))?;
         let done = match status {
             SessionStatus::Gone => Err(TransferError::SessionGone),
             SessionStatus::Complete | SessionStatus::Offset(_) => {
@@ -165,16 +193,22 @@ fn stage_once(
     } else {
         let temp = match temp {
             Some(temp) => temp,
-            None => request_temp_uploads(shared, file.table, &[(file.name, file.fingerprint.size)])?
-                .pop()
-                .ok_or(StepError::Cancelled)?,
+            None => {
+                request_temp_uploads(shared, file.table, &[(file.name, file.fingerprint.size)])?
+                    .pop()
+                    .ok_or(StepError::Cancelled)?
+            }
         };
         let done = send_fresh(shared, file, &mut opened, &temp)?;
         (temp.id, done)
     };
     let done = done.map_err(|error| stopped(file, error))?;
     drop(open_unchanged(file)?);
-    Ok(Staged { temp_upload_id: id, md5: done.md5, bytes_sent: done.sent_bytes })
+    Ok(Staged {
+        temp_upload_id: id,
+        md5: done.md5,
+        bytes_sent: done.sent_bytes,
+    })
 }
 
 fn send_fresh(
@@ -188,8 +222,17 @@ fn send_fresh(
     let session = match temp.mode {
         TransferMode::Plain => {
             let unchanged = || is_unchanged(file);
-            let mut source = TransferSource { file: opened, size, unchanged: &unchanged };
-            return Ok(put_plain(context.writer, &context.call, &temp.url, &mut source));
+            let mut source = TransferSource {
+                file: opened,
+                size,
+                unchanged: &unchanged,
+            };
+            return Ok(put_plain(
+                context.writer,
+                &context.call,
+                &temp.url,
+                &mut source,
+            ));
         }
         TransferMode::Resumable => {
             match open_session(context.writer, &context.call, &temp.url, size) {
@@ -210,8 +253,17 @@ fn send_fresh(
         },
         opened_at_ms: (context.now_ms)(),
     };
-    context.store.session_opened(&file.key(), &record).map_err(StepError::state)?;
-    Ok(go_on(shared, file, opened, &session, SessionStatus::Offset(0)))
+    context
+        .store
+        .session_opened(&file.key(), &record)
+        .map_err(StepError::state)?;
+    Ok(go_on(
+        shared,
+        file,
+        opened,
+        &session,
+        SessionStatus::Offset(0),
+    ))
 }
 
 fn go_on(
@@ -223,15 +275,28 @@ fn go_on(
 ) -> Result<Transferred, TransferError> {
     let context = shared.context;
     let unchanged = || is_unchanged(file);
-    let mut source =
-        TransferSource { file: opened, size: file.fingerprint.size, unchanged: &unchanged };
+    let mut source = TransferSource {
+        file: opened,
+        size: file.fingerprint.size,
+        unchanged: &unchanged,
+    };
     if let SessionStatus::Offset(offset) = from
         && offset > 0
     {
         tracing::info!(file = file.name, offset, "continuing an upload");
     }
-    let session = OpenSession { url: session, from, chunk: context.options.chunk };
-    send_session(context.writer, &context.call, session, &mut source, &mut |_| {})
+    let session = OpenSession {
+        url: session,
+        from,
+        chunk: context.options.chunk,
+    };
+    send_session(
+        context.writer,
+        &context.call,
+        session,
+        &mut source,
+        &mut |_| {},
+    )
 }
 
 fn stopped(file: ToStage<'_>, error: TransferError) -> Stopped {
@@ -259,17 +324,28 @@ fn remember(shared: Shared<'_>, file: ToStage<'_>, staged: &Staged) -> Result<()
         size: file.fingerprint.size,
         staged_at_ms: (shared.context.now_ms)(),
     };
-    shared.context.store.file_staged(&file.key(), &record).map_err(StepError::state)?;
-    shared.context.store.session_closed(&file.key()).map_err(StepError::state)
+    shared
+        .context
+        .store
+        .file_staged(&file.key(), &record)
+        .map_err(StepError::state)?;
+    shared
+        .context
+        .store
+        .session_closed(&file.key())
+        .map_err(StepError::state)
 }
 
 /// Opens the file if it is still the one that was planned.
 fn open_unchanged(file: ToStage<'_>) -> Result<File, StepError> {
-    let opened = File::open(file.path)
-        .map_err(|source| StepError::Local { path: file.path.to_owned(), source })?;
-    let metadata = opened
-        .metadata()
-        .map_err(|source| StepError::Local { path: file.path.to_owned(), source })?;
+    let opened = File::open(file.path).map_err(|source| StepError::Local {
+        path: file.path.to_owned(),
+        source,
+    })?;
+    let metadata = opened.metadata().map_err(|source| StepError::Local {
+        path: file.path.to_owned(),
+        source,
+    })?;
     if Fingerprint::of(&metadata) != file.fingerprint {
         return Err(StepError::SourceChanged(file.path.to_owned()));
     }

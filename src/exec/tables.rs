@@ -5,8 +5,8 @@
 use super::context::Shared;
 use super::draft::Draft;
 use super::error::StepError;
-use crate::event::ItemEnd;
 use crate::base::Version;
+use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, DatasetPlan, Item, Subject, TableSubject};
 use crate::redivis::{NewTable, RemoteTable, TablePatch};
@@ -29,7 +29,11 @@ pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> 
             _ => continue,
         };
         let end = ItemEnd::new(what, None, &name, action);
-        let done = if good { do_item(shared, item, draft) } else { Err(StepError::Cancelled) };
+        let done = if good {
+            do_item(shared, item, draft)
+        } else {
+            Err(StepError::Cancelled)
+        };
         let end = match done {
             Ok(()) => end.verified(),
             Err(error) => {
@@ -71,7 +75,9 @@ fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepErro
         description: table.description.clone(),
     };
     if read_table(shared, table)?.is_none() {
-        let created = context.writer.create_table(&context.call, &table.table, &new);
+        let created = context
+            .writer
+            .create_table(&context.call, &table.table, &new);
         if let Err(error) = created
             && read_table(shared, table)?.is_none()
         {
@@ -84,14 +90,13 @@ fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepErro
             table: table.table.clone(),
             setting: format!("`isFileIndex: {}`", table.is_file_index),
         }),
-        None => Err(StepError::Unconfirmed { name: table.table.to_string() }),
+        None => Err(StepError::Unconfirmed {
+            name: table.table.to_string(),
+        }),
     }
 }
 
-fn read_table(
-    shared: Shared<'_>,
-    table: &TableSubject,
-) -> Result<Option<RemoteTable>, StepError> {
+fn read_table(shared: Shared<'_>, table: &TableSubject) -> Result<Option<RemoteTable>, StepError> {
     let context = shared.context;
     context
         .writer
@@ -111,7 +116,9 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
             .clone()
             .filter(|text| found.description.as_deref() != Some(text.as_str())),
     };
-    let unconfirmed = || StepError::Unconfirmed { name: table.table.to_string() };
+    let unconfirmed = || StepError::Unconfirmed {
+        name: table.table.to_string(),
+    };
     let found = read_table(shared, table)?.ok_or_else(unconfirmed)?;
     let patch = differing(&found);
     if patch == TablePatch::default() {
@@ -128,5 +135,8 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
         (None, Some(_)) => "its description".to_owned(),
         (None, None) => return Ok(()),
     };
-    Err(StepError::SettingIgnored { table: table.table.clone(), setting })
+    Err(StepError::SettingIgnored {
+        table: table.table.clone(),
+        setting,
+    })
 }

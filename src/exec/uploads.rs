@@ -10,9 +10,9 @@ use super::confirm::poll_uploads;
 use super::context::{Shared, random};
 use super::deletes::delete_and_wait;
 use super::error::StepError;
-use crate::event::ItemEnd;
 use super::staging::{Staged, ToStage, forget_staged, stage, staged_before};
 use crate::base::{ByteCount, ManifestName, TableRef, Version};
+use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, JobPlan, Subject, UploadSubject};
 use crate::redivis::{RemoteUpload, UploadContent, UploadStatus};
@@ -58,7 +58,12 @@ impl<'a> UploadsJob<'a> {
                 | Subject::Source { .. } => None,
             })
             .collect();
-        Self { job: &plan.job, table: &plan.table, wanted, created: Mutex::default() }
+        Self {
+            job: &plan.job,
+            table: &plan.table,
+            wanted,
+            created: Mutex::default(),
+        }
     }
 
     fn end_of(&self, upload: &UploadSubject) -> ItemEnd {
@@ -82,12 +87,18 @@ pub(super) fn send_uploads<'scope>(
             let started = Instant::now();
             let stop = shared.context.cancel.is_cancelled()
                 || shared.ends.has_fatal(shared.context.options.fail_fast);
-            let sent =
-                if stop { Err(StepError::Cancelled) } else { send_one(shared, job, upload) };
+            let sent = if stop {
+                Err(StepError::Cancelled)
+            } else {
+                send_one(shared, job, upload)
+            };
             match sent {
                 Ok(mut created) => {
                     created.millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(0);
-                    job.created.lock().unwrap_or_else(PoisonError::into_inner).push(created);
+                    job.created
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(created);
                 }
                 Err(error) => {
                     let end = job.end_of(upload).failed(&error);
@@ -121,7 +132,12 @@ fn send_one<'a>(
     let name = upload.identity.attempt(random()).to_string();
     let intent = context
         .store
-        .intent("create_upload", &job.table.to_string(), &name, (context.now_ms)())
+        .intent(
+            "create_upload",
+            &job.table.to_string(),
+            &name,
+            (context.now_ms)(),
+        )
         .map_err(StepError::state)?;
     let content = UploadContent::Temp {
         temp_upload_id: staged.temp_upload_id.clone(),
@@ -129,7 +145,9 @@ fn send_one<'a>(
         options: Box::new(upload.options.clone()),
     };
     let doing = format!("create upload `{name}`");
-    let created = context.writer.create_upload(&context.call, job.table, &name, &content);
+    let created = context
+        .writer
+        .create_upload(&context.call, job.table, &name, &content);
     // The temp upload is spent, or was refused: either way it is of no more use.
     forget_staged(shared, &[place])?;
     let remote = match created {
@@ -149,16 +167,27 @@ fn send_one<'a>(
     };
     if remote.name != name {
         delete_and_wait(context, &remote.uri)?;
-        return Err(StepError::OtherWriter { asked: name, answered: remote.name });
+        return Err(StepError::OtherWriter {
+            asked: name,
+            answered: remote.name,
+        });
     }
-    context.store.intent_done(intent).map_err(StepError::state)?;
-    Ok(Created { upload, name, remote, staged, millis: 0 })
+    context
+        .store
+        .intent_done(intent)
+        .map_err(StepError::state)?;
+    Ok(Created {
+        upload,
+        name,
+        remote,
+        staged,
+        millis: 0,
+    })
 }
 
 /// Waits for a job's imports and tells how each upload ended.
 pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
-    let created =
-        std::mem::take(&mut *job.created.lock().unwrap_or_else(PoisonError::into_inner));
+    let created = std::mem::take(&mut *job.created.lock().unwrap_or_else(PoisonError::into_inner));
     if created.is_empty() {
         return;
     }
@@ -166,7 +195,10 @@ pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
         created.iter().all(|one| {
             listed.iter().any(|upload| {
                 upload.name == one.name
-                    && matches!(upload.status, UploadStatus::Completed | UploadStatus::Failed)
+                    && matches!(
+                        upload.status,
+                        UploadStatus::Completed | UploadStatus::Failed
+                    )
             })
         })
     };
@@ -244,7 +276,11 @@ fn judge(
     let bad = full.bad_records.unwrap_or(0);
     if bad > created.upload.max_bad_records {
         delete_and_wait(context, &listed.uri)?;
-        return Err(StepError::BadRecords { name, bad, max: created.upload.max_bad_records });
+        return Err(StepError::BadRecords {
+            name,
+            bad,
+            max: created.upload.max_bad_records,
+        });
     }
     Ok(listed.num_rows.unwrap_or(0))
 }

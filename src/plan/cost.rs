@@ -30,7 +30,15 @@ pub struct Calls {
 impl Calls {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Self { tables, temp_uploads, raw_files, uploads, insert_rows, deletes, reads } = *self;
+        let Self {
+            tables,
+            temp_uploads,
+            raw_files,
+            uploads,
+            insert_rows,
+            deletes,
+            reads,
+        } = *self;
         tables + temp_uploads + raw_files + uploads + insert_rows + deletes + reads
     }
 

@@ -108,7 +108,10 @@ mod tests {
     use super::*;
 
     fn side(size: u64, content: Option<&[u8]>) -> FileSide {
-        FileSide { size, md5: content.map(Md5Digest::of) }
+        FileSide {
+            size,
+            md5: content.map(Md5Digest::of),
+        }
     }
 
     #[test]
@@ -116,18 +119,72 @@ mod tests {
         let a = Some(b"a".as_slice());
         let b = Some(b"b".as_slice());
         for (local, remote, proof, wanted) in [
-            (side(1, None), side(2, a), Proof::None, (Class::Changed, Reason::OtherSize)),
-            (side(1, None), side(2, a), Proof::SizeSuffices, (Class::Changed, Reason::OtherSize)),
-            (side(1, None), side(2, None), Proof::Receipt, (Class::Changed, Reason::OtherSize)),
-            (side(1, a), side(1, b), Proof::None, (Class::Changed, Reason::OtherMd5)),
-            (side(1, a), side(1, b), Proof::Receipt, (Class::Changed, Reason::OtherMd5)),
-            (side(1, None), side(1, b), Proof::None, (Class::Changed, Reason::OtherMd5)),
-            (side(1, a), side(1, a), Proof::None, (Class::Unchanged, Reason::SameMd5)),
-            (side(1, a), side(1, b), Proof::SizeSuffices, (Class::Unchanged, Reason::SameSize)),
-            (side(1, a), side(1, None), Proof::Receipt, (Class::Unchanged, Reason::Receipt)),
-            (side(1, a), side(1, None), Proof::None, (Class::Changed, Reason::Unverifiable)),
+            (
+                side(1, None),
+                side(2, a),
+                Proof::None,
+                (Class::Changed, Reason::OtherSize),
+            ),
+            (
+                side(1, None),
+                side(2, a),
+                Proof::SizeSuffices,
+                (Class::Changed, Reason::OtherSize),
+            ),
+            (
+                side(1, None),
+                side(2, None),
+                Proof::Receipt,
+                (Class::Changed, Reason::OtherSize),
+            ),
+            (
+                side(1, a),
+                side(1, b),
+                Proof::None,
+                (Class::Changed, Reason::OtherMd5),
+            ),
+            (
+                side(1, a),
+                side(1, b),
+                Proof::Receipt,
+                (Class::Changed, Reason::OtherMd5),
+            ),
+            (
+                side(1, None),
+                side(1, b),
+                Proof::None,
+                (Class::Changed, Reason::OtherMd5),
+            ),
+            (
+                side(1, a),
+                side(1, a),
+                Proof::None,
+                (Class::Unchanged, Reason::SameMd5),
+            ),
+            (
+                side(1, a),
+                side(1, b),
+                Proof::SizeSuffices,
+                (Class::Unchanged, Reason::SameSize),
+            ),
+            (
+                side(1, a),
+                side(1, None),
+                Proof::Receipt,
+                (Class::Unchanged, Reason::Receipt),
+            ),
+            (
+                side(1, a),
+                side(1, None),
+                Proof::None,
+                (Class::Changed, Reason::Unverifiable),
+            ),
         ] {
-            assert_eq!(compare_file(local, remote, proof), wanted, "{local:?} {remote:?} {proof:?}");
+            assert_eq!(
+                compare_file(local, remote, proof),
+                wanted,
+                "{local:?} {remote:?} {proof:?}"
+            );
         }
     }
 
@@ -148,7 +205,11 @@ mod tests {
             apply_on_change(changed, OnFileChange::Fail),
             (Class::Conflict, Reason::ChangeRefused, Action::None)
         );
-        for policy in [OnFileChange::Replace, OnFileChange::Keep, OnFileChange::Fail] {
+        for policy in [
+            OnFileChange::Replace,
+            OnFileChange::Keep,
+            OnFileChange::Fail,
+        ] {
             assert_eq!(
                 apply_on_change(same, policy),
                 (Class::Unchanged, Reason::SameMd5, Action::None)

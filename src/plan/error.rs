@@ -53,11 +53,18 @@ pub enum PlanError {
 impl PlanError {
     /// Reading `what` failed.
     pub(super) fn remote(what: impl Into<String>, source: ApiError) -> Self {
-        Self::Remote { what: what.into(), source: Box::new(source) }
+        Self::Remote {
+            what: what.into(),
+            source: Box::new(source),
+        }
     }
 }
 
 /// Ends planning when somebody cancelled.
 pub(super) fn check_cancel(cancel: &CancelToken) -> Result<(), PlanError> {
-    if cancel.is_cancelled() { Err(PlanError::Cancelled) } else { Ok(()) }
+    if cancel.is_cancelled() {
+        Err(PlanError::Cancelled)
+    } else {
+        Ok(())
+    }
 }

@@ -50,9 +50,7 @@ pub(super) fn plan_files(
         let compared = compared?;
         let (class, reason, action) = match pair {
             Pair::Left(_) => (Class::New, Reason::NotOnRemote, Action::Send),
-            Pair::Both(..) => {
-                apply_on_change((compared.class, compared.reason), source.on_change)
-            }
+            Pair::Both(..) => apply_on_change((compared.class, compared.reason), source.on_change),
             Pair::Right(_) => {
                 if !context.selection.sees_everything() {
                     continue;
@@ -75,8 +73,14 @@ pub(super) fn plan_files(
         } else {
             (class, reason, action)
         };
-        let subject = subject_of(pair, &local, &remote, compared.md5);
-        items.push(Item { class, reason, action, note, subject });
+        let subject = subject_of(&context.manifest.root, pair, &local, &remote, compared.md5);
+        items.push(Item {
+            class,
+            reason,
+            action,
+            note,
+            subject,
+        });
     }
     note_renames(&mut items);
     Ok(JobPlan {
@@ -105,12 +109,17 @@ fn list_files(
     }
     context
         .reader
-        .raw_files(&context.call, &view.table, &dataset.base, &mut |mut file| {
-            if !unicode_normalization::is_nfc(&file.name) {
-                file.name = file.name.nfc().collect();
-            }
-            files.push(file);
-        })
+        .raw_files(
+            &context.call,
+            &view.table,
+            &dataset.base,
+            &mut |mut file| {
+                if !unicode_normalization::is_nfc(&file.name) {
+                    file.name = file.name.nfc().collect();
+                }
+                files.push(file);
+            },
+        )
         .map_err(|error| PlanError::remote(format!("the files of `{}`", view.table), error))?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files.dedup_by(|a, b| a.name == b.name);
@@ -150,7 +159,10 @@ fn compare_pair(
         Pair::Both(l, r) => (&local[l], &remote[r]),
     };
     let size = file.fingerprint.size;
-    let mut theirs = FileSide { size: other.size, md5: other.md5 };
+    let mut theirs = FileSide {
+        size: other.size,
+        md5: other.md5,
+    };
     let mut proof = Proof::None;
     let mut ours = FileSide { size, md5: None };
     if size == other.size {
@@ -173,7 +185,12 @@ fn compare_pair(
         }
     }
     let (class, reason) = compare_file(ours, theirs, proof);
-    Ok(Compared { class, reason, md5: ours.md5, problem: None })
+    Ok(Compared {
+        class,
+        reason,
+        md5: ours.md5,
+        problem: None,
+    })
 }
 
 fn has_receipt(
@@ -188,9 +205,8 @@ fn has_receipt(
     let receipt = store
         .receipt(&view.table.to_string(), file.name.as_str())
         .map_err(|error| PlanError::State(Box::new(error)))?;
-    Ok(receipt.is_some_and(|receipt| {
-        receipt.size == file.fingerprint.size && Some(receipt.md5) == md5
-    }))
+    Ok(receipt
+        .is_some_and(|receipt| receipt.size == file.fingerprint.size && Some(receipt.md5) == md5))
 }
 
 /// The MD5 of a local file, or the reason why it cannot be had.
@@ -198,7 +214,12 @@ fn local_md5(
     context: &PlanContext<'_>,
     file: &LocalFile,
 ) -> Result<Result<Md5Digest, String>, PlanError> {
-    match digests_of(context, &file.path, &file.fingerprint, false) {
+    match digests_of(
+        context,
+        &file.path(&context.manifest.root),
+        &file.fingerprint,
+        false,
+    ) {
         Ok((md5, _)) => Ok(Ok(md5)),
         Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
         Err(error) => Ok(Err(error.one_line())),
@@ -212,7 +233,9 @@ pub(super) fn digests_of(
     fingerprint: &Fingerprint,
     want_sha256: bool,
 ) -> Result<(Md5Digest, Option<Sha256Digest>), SourceError> {
-    let cached = context.store.and_then(|store| store.digests(fingerprint).ok().flatten());
+    let cached = context
+        .store
+        .and_then(|store| store.digests(fingerprint).ok().flatten());
     if let Some(cached) = cached
         && (!want_sha256 || cached.sha256.is_some())
     {
@@ -220,10 +243,15 @@ pub(super) fn digests_of(
     }
     let (digests, seen) = hash_file(path, want_sha256, context.call.cancel)?;
     if seen != *fingerprint {
-        return Err(SourceError::Changed { path: path.to_string_lossy().into_owned() });
+        return Err(SourceError::Changed {
+            path: path.to_string_lossy().into_owned(),
+        });
     }
     if let Some(store) = context.store {
-        let cached = CachedDigests { md5: digests.md5, sha256: digests.sha256 };
+        let cached = CachedDigests {
+            md5: digests.md5,
+            sha256: digests.sha256,
+        };
         // A cache that cannot be written costs time later and nothing else.
         if let Err(error) = store.remember_digests(fingerprint, cached, context.options.now_ns) {
             tracing::warn!(error = %error, "the digest cache cannot be written");
@@ -240,6 +268,7 @@ fn size_of(pair: &Pair, local: &[LocalFile], remote: &[RemoteFile]) -> u64 {
 }
 
 fn subject_of(
+    root: &Path,
     pair: &Pair,
     local: &[LocalFile],
     remote: &[RemoteFile],
@@ -249,8 +278,8 @@ fn subject_of(
         let file = &local[l];
         Subject::File(FileSubject {
             name: file.name.clone(),
-            path: file.path.clone(),
-            shown: file.shown.clone(),
+            path: file.path(root),
+            shown: file.shown.to_string(),
             local: file.fingerprint,
             md5,
             before,
@@ -269,9 +298,7 @@ fn note_renames(items: &mut [Item]) {
         .iter()
         .filter(|item| item.class == Class::New)
         .filter_map(|item| match &item.subject {
-            Subject::File(file) => {
-                Some((file.local.size, file.md5?, file.name.to_string()))
-            }
+            Subject::File(file) => Some((file.local.size, file.md5?, file.name.to_string())),
             Subject::Version(_)
             | Subject::Table(_)
             | Subject::RemoteFile(_)
@@ -285,8 +312,9 @@ fn note_renames(items: &mut [Item]) {
         let Subject::RemoteFile(file) = &item.subject else {
             continue;
         };
-        let twin =
-            fresh.iter().find(|(size, md5, _)| *size == file.size && Some(*md5) == file.md5);
+        let twin = fresh
+            .iter()
+            .find(|(size, md5, _)| *size == file.size && Some(*md5) == file.md5);
         if let Some((_, _, name)) = twin {
             item.reason = Reason::MaybeRenamed;
             item.note = Some(format!("`{name}` has the same size and MD5"));

@@ -57,8 +57,11 @@ impl Release {
     /// Whether the version's own list accounts for all its rows: nothing older
     /// is in the table.
     fn is_complete(&self) -> bool {
-        let sum: Option<u64> =
-            self.uploads.iter().map(|upload| upload.num_rows).try_fold(0_u64, |sum, rows| {
+        let sum: Option<u64> = self
+            .uploads
+            .iter()
+            .map(|upload| upload.num_rows)
+            .try_fold(0_u64, |sum, rows| {
                 rows.and_then(|rows| sum.checked_add(rows))
             });
         self.rows.is_some() && self.rows == sum
@@ -93,9 +96,8 @@ pub(super) fn read_history(
         }
     }
     if history.uploads.is_empty() && history.released_rows.is_some_and(|rows| rows > 0) {
-        history.unreadable = Some(
-            "the released table has rows, but no released version lists an upload".to_owned(),
-        );
+        history.unreadable =
+            Some("the released table has rows, but no released version lists an upload".to_owned());
     }
     Ok(history)
 }
@@ -111,7 +113,9 @@ fn read_release(
     let created_at = version.created_at.unwrap_or(0);
     let state = |error| PlanError::State(Box::new(error));
     let cached = match store {
-        Some(store) => store.released(&key, &version.tag, created_at).map_err(state)?,
+        Some(store) => store
+            .released(&key, &version.tag, created_at)
+            .map_err(state)?,
         None => None,
     };
     if let Some(release) = cached.and_then(|text| serde_json::from_str(&text).ok()) {
@@ -119,18 +123,23 @@ fn read_release(
     }
     let at = Version::Tag(version.tag.clone());
     let what = |what: &str| format!("{what} `{}`", table.at(&at));
-    let found =
-        reader.table(call, table, &at).map_err(|error| PlanError::remote(what("table"), error))?;
+    let found = reader
+        .table(call, table, &at)
+        .map_err(|error| PlanError::remote(what("table"), error))?;
     let Some(found) = found else {
         return Ok(None);
     };
     let uploads = reader
         .uploads(call, table, &at)
         .map_err(|error| PlanError::remote(what("the uploads of"), error))?;
-    let release =
-        Release { rows: found.num_rows, uploads: uploads.iter().map(released).collect() };
+    let release = Release {
+        rows: found.num_rows,
+        uploads: uploads.iter().map(released).collect(),
+    };
     if let (Some(store), Ok(text)) = (store, serde_json::to_string(&release)) {
-        store.remember_released(&key, &version.tag, created_at, &text).map_err(state)?;
+        store
+            .remember_released(&key, &version.tag, created_at, &text)
+            .map_err(state)?;
     }
     Ok(Some(release))
 }

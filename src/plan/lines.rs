@@ -140,26 +140,40 @@ impl<'a> PlanLines<'a> {
             manifest: plan.manifest.to_string(),
             manifest_sha256: plan.manifest_digest.to_string(),
             endpoint: plan.endpoint.clone(),
-            datasets: plan.datasets.iter().map(|one| {
-                let DraftIdentity { current_tag, next_index, next_created_at: _, has_next: _ } =
-                    &one.draft;
-                HeaderDataset {
-                    dataset: one.dataset.to_string(),
-                    base: one.base.to_string(),
-                    current_tag: current_tag.clone(),
-                    next_index: *next_index,
-                }
-            }).collect(),
+            datasets: plan
+                .datasets
+                .iter()
+                .map(|one| {
+                    let DraftIdentity {
+                        current_tag,
+                        next_index,
+                        next_created_at: _,
+                        has_next: _,
+                    } = &one.draft;
+                    HeaderDataset {
+                        dataset: one.dataset.to_string(),
+                        base: one.base.to_string(),
+                        current_tag: current_tag.clone(),
+                        next_index: *next_index,
+                    }
+                })
+                .collect(),
         }
     }
 
     /// Every item as a line, in the plan's order.
     pub fn items(&self) -> impl Iterator<Item = ItemLine> + 'a {
         let plan = self.plan;
-        let first = plan.datasets.iter().flat_map(|one| &one.items).map(|item| item_line(None, item));
-        first.chain(plan.jobs.iter().flat_map(|job| {
-            job.items.iter().map(move |item| item_line(Some(job), item))
-        }))
+        let first = plan
+            .datasets
+            .iter()
+            .flat_map(|one| &one.items)
+            .map(|item| item_line(None, item));
+        first.chain(
+            plan.jobs
+                .iter()
+                .flat_map(|job| job.items.iter().map(move |item| item_line(Some(job), item))),
+        )
     }
 
     /// The last line. `calls_per_second` is the rate limit, where one is known.
@@ -171,7 +185,10 @@ impl<'a> PlanLines<'a> {
         for item in plan.items() {
             let (bytes, rows) = item.amount();
             if item.class != Class::Unchanged {
-                classes.entry(item.class.as_str()).or_default().add(bytes, rows.unwrap_or(0));
+                classes
+                    .entry(item.class.as_str())
+                    .or_default()
+                    .add(bytes, rows.unwrap_or(0));
             }
             match item.action {
                 Action::Send => send.add(bytes, rows.unwrap_or(0)),
@@ -180,7 +197,10 @@ impl<'a> PlanLines<'a> {
             }
         }
         for job in plan.jobs.iter().filter(|job| job.unchanged.items > 0) {
-            classes.entry(Class::Unchanged.as_str()).or_default().merge(job.unchanged);
+            classes
+                .entry(Class::Unchanged.as_str())
+                .or_default()
+                .merge(job.unchanged);
         }
         let calls = cost(plan);
         Totals {
@@ -190,7 +210,12 @@ impl<'a> PlanLines<'a> {
             send,
             delete,
             rejects: plan.jobs.iter().map(|job| job.rejects).sum(),
-            replaced_rows: plan.jobs.iter().filter_map(|job| job.replaced_rows).max().unwrap_or(0),
+            replaced_rows: plan
+                .jobs
+                .iter()
+                .filter_map(|job| job.replaced_rows)
+                .max()
+                .unwrap_or(0),
             floor_seconds: calls_per_second.and_then(|rate| calls.floor_seconds(rate)),
             calls,
         }
@@ -206,11 +231,18 @@ impl<'a> PlanLines<'a> {
             }
         };
         add(serde_json::to_string(&self.header()));
-        for line in self.items().filter(|line| line.class != Class::Unchanged.as_str()) {
+        for line in self
+            .items()
+            .filter(|line| line.class != Class::Unchanged.as_str())
+        {
             add(serde_json::to_string(&line));
         }
         for job in &self.plan.jobs {
-            add(serde_json::to_string(&(job.job.as_str(), job.unchanged, job.rejects)));
+            add(serde_json::to_string(&(
+                job.job.as_str(),
+                job.unchanged,
+                job.rejects,
+            )));
         }
         hasher.finish()
     }
@@ -308,7 +340,10 @@ pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
 }
 
 fn before(size: u64, md5: Option<Md5Digest>) -> Before {
-    Before { size, md5: md5.map(|md5| md5.to_string()) }
+    Before {
+        size,
+        md5: md5.map(|md5| md5.to_string()),
+    }
 }
 
 /// The serialised word of one of our enums.

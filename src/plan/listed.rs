@@ -52,9 +52,8 @@ pub(super) struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// Tells apart what a table lists; `owners` are ours.
     pub(super) fn of(view: &'a TableView, owners: &[SourceKey]) -> Self {
-        let ours = |name: &str| {
-            PartName::parse(name).filter(|name| owners.contains(&name.identity.owner))
-        };
+        let ours =
+            |name: &str| PartName::parse(name).filter(|name| owners.contains(&name.identity.owner));
         let mut draft = Vec::new();
         let mut foreign = Vec::new();
         for upload in &view.draft_uploads {
@@ -80,7 +79,12 @@ impl<'a> Listing<'a> {
                 None => {}
             }
         }
-        Self { draft, released, foreign, foreign_released }
+        Self {
+            draft,
+            released,
+            foreign,
+            foreign_released,
+        }
     }
 
     /// Only what belongs to one owner.

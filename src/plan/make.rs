@@ -5,9 +5,7 @@ use rayon::ThreadPool;
 use super::error::{PlanError, check_cancel};
 use super::files::plan_files;
 use super::listed::Listing;
-use super::model::{
-    Action, Class, DatasetPlan, Item, JobContent, JobPlan, Plan, Reason, Subject,
-};
+use super::model::{Action, Class, DatasetPlan, Item, JobContent, JobPlan, Plan, Reason, Subject};
 use super::observe::{DatasetView, TableView, observe_dataset, observe_table};
 use super::rows::{Mode, RowsDraft, decide_rows, pass_rows, schema_conflict};
 use super::tables::{guard_job, plan_dataset};
@@ -18,7 +16,8 @@ use crate::manifest::{FilesSource, Job, Manifest, Source};
 use crate::redivis::{Call, Reader};
 use crate::source::rows::Reject;
 use crate::source::{
-    LocalFile, ResolveOptions, Resolved, RowInput, Severity, Skipped, SourceError, SourceProblem, UploadInput, resolve_files,
+    LocalFile, ResolveOptions, Resolved, RowInput, Severity, Skipped, SourceError, SourceProblem,
+    UploadInput, resolve_files,
 };
 use crate::state::StateStore;
 
@@ -84,15 +83,23 @@ impl Selection {
 
     /// Files that this run sees, and the sorted names of those that it doesn't.
     pub(super) fn split_files(&self, files: Vec<LocalFile>) -> (Vec<LocalFile>, Vec<String>) {
-        let (seen, unseen): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| self.sees(file.name.as_str()));
-        (seen, unseen.into_iter().map(|file| file.name.to_string()).collect())
+        let (seen, unseen): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| self.sees(file.name.as_str()));
+        (
+            seen,
+            unseen
+                .into_iter()
+                .map(|file| file.name.to_string())
+                .collect(),
+        )
     }
 
     /// Row sources that this run sees, and the keys of those that it doesn't.
     pub(super) fn split_rows(&self, inputs: Vec<RowInput>) -> (Vec<RowInput>, Vec<SourceKey>) {
-        let (seen, unseen): (Vec<_>, Vec<_>) =
-            inputs.into_iter().partition(|input| self.sees(&input.shown));
+        let (seen, unseen): (Vec<_>, Vec<_>) = inputs
+            .into_iter()
+            .partition(|input| self.sees(&input.shown));
         (seen, unseen.into_iter().map(|input| input.key).collect())
     }
 
@@ -101,8 +108,9 @@ impl Selection {
         &self,
         inputs: Vec<UploadInput>,
     ) -> (Vec<UploadInput>, Vec<SourceKey>) {
-        let (seen, unseen): (Vec<_>, Vec<_>) =
-            inputs.into_iter().partition(|input| self.sees(&input.shown));
+        let (seen, unseen): (Vec<_>, Vec<_>) = inputs
+            .into_iter()
+            .partition(|input| self.sees(&input.shown));
         (seen, unseen.into_iter().map(|input| input.key).collect())
     }
 }
@@ -157,7 +165,9 @@ impl PlanContext<'_> {
 
 impl std::fmt::Debug for PlanContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlanContext").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("PlanContext")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,8 +181,12 @@ enum Draft {
 /// Makes the plan. `endpoint` is shown in it.
 pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, PlanError> {
     let manifest = context.manifest;
-    let selected: Vec<(usize, &Job)> =
-        manifest.jobs.iter().enumerate().filter(|(_, job)| context.selection.takes(job)).collect();
+    let selected: Vec<(usize, &Job)> = manifest
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, job)| context.selection.takes(job))
+        .collect();
     check_selection(context.selection, manifest, &selected)?;
     let datasets = observe_datasets(context, &selected)?;
     let views = observe_tables(context, &datasets, &selected)?;
@@ -185,7 +199,15 @@ pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, Plan
     check_names(&selected, &drafts)?;
     let modes: Vec<Mode> = selected
         .iter()
-        .map(|(_, job)| table_mode(context, &selected, &drafts, view_of(&views, &job.table), job))
+        .map(|(_, job)| {
+            table_mode(
+                context,
+                &selected,
+                &drafts,
+                view_of(&views, &job.table),
+                job,
+            )
+        })
         .collect();
     let file_names = names_by_job(&drafts);
 
@@ -238,16 +260,22 @@ fn check_selection(
     manifest: &Manifest,
     selected: &[(usize, &Job)],
 ) -> Result<(), PlanError> {
-    let unknown = selection
-        .jobs
-        .iter()
-        .find(|name| manifest.jobs.iter().all(|job| job.name.as_str() != name.as_str()));
+    let unknown = selection.jobs.iter().find(|name| {
+        manifest
+            .jobs
+            .iter()
+            .all(|job| job.name.as_str() != name.as_str())
+    });
     if let Some(name) = unknown {
-        return Err(PlanError::NothingSelected(format!("there is no job `{name}`")));
+        return Err(PlanError::NothingSelected(format!(
+            "there is no job `{name}`"
+        )));
     }
     if selected.is_empty() {
         let tags = selection.tags.join("`, `");
-        return Err(PlanError::NothingSelected(format!("no job has the tag `{tags}`")));
+        return Err(PlanError::NothingSelected(format!(
+            "no job has the tag `{tags}`"
+        )));
     }
     Ok(())
 }
@@ -277,22 +305,39 @@ fn observe_tables(
         if !found.iter().any(|view| view.table.matches(&job.table)) {
             check_cancel(context.call.cancel)?;
             let dataset = dataset_of(datasets, job.table.dataset());
-            let view =
-                observe_table(context.reader, &context.call, dataset, &job.table, context.store)?;
+            let view = observe_table(
+                context.reader,
+                &context.call,
+                dataset,
+                &job.table,
+                context.store,
+            )?;
             found.push(view);
         }
     }
     Ok(found)
 }
 
-#[expect(clippy::expect_used, reason = "every selected job's dataset was observed just before")]
+#[expect(
+    clippy::expect_used,
+    reason = "every selected job's dataset was observed just before"
+)]
 fn dataset_of<'a>(datasets: &'a [DatasetView], wanted: &DatasetRef) -> &'a DatasetView {
-    datasets.iter().find(|view| view.dataset.matches(wanted)).expect("an observed dataset")
+    datasets
+        .iter()
+        .find(|view| view.dataset.matches(wanted))
+        .expect("an observed dataset")
 }
 
-#[expect(clippy::expect_used, reason = "every selected job's table was observed just before")]
+#[expect(
+    clippy::expect_used,
+    reason = "every selected job's table was observed just before"
+)]
 fn view_of<'a>(views: &'a [TableView], wanted: &TableRef) -> &'a TableView {
-    views.iter().find(|view| view.table.matches(wanted)).expect("an observed table")
+    views
+        .iter()
+        .find(|view| view.table.matches(wanted))
+        .expect("an observed table")
 }
 
 fn draft_job(context: &PlanContext<'_>, job: &Job, view: &TableView) -> Result<Draft, PlanError> {
@@ -308,18 +353,23 @@ fn resolve_job_files(
     job: &Job,
     source: &FilesSource,
 ) -> Result<Resolved, PlanError> {
-    resolve_files(&context.resolve_options(job), source).map_err(|error| {
-        match error {
-            SourceError::Cancelled => PlanError::Cancelled,
-            other => PlanError::Source { job: job.name.clone(), source: Box::new(other) },
-        }
+    resolve_files(&context.resolve_options(job), source).map_err(|error| match error {
+        SourceError::Cancelled => PlanError::Cancelled,
+        other => PlanError::Source {
+            job: job.name.clone(),
+            source: Box::new(other),
+        },
     })
 }
 
 /// Two jobs that send one name to one table would undo each other's work.
 fn check_names(selected: &[(usize, &Job)], drafts: &[Draft]) -> Result<(), PlanError> {
     let files = |draft: &Draft| match draft {
-        Draft::Files(resolved) => resolved.files.iter().map(|file| file.name.clone()).collect(),
+        Draft::Files(resolved) => resolved
+            .files
+            .iter()
+            .map(|file| file.name.clone())
+            .collect(),
         Draft::Rows(_) | Draft::Uploads(_) => Vec::new(),
     };
     for (one, (_, job)) in selected.iter().enumerate() {
@@ -328,8 +378,9 @@ fn check_names(selected: &[(usize, &Job)], drafts: &[Draft]) -> Result<(), PlanE
             if names.is_empty() || !job.table.matches(&second.table) {
                 continue;
             }
-            let shared =
-                files(&drafts[other]).into_iter().find(|name| names.binary_search(name).is_ok());
+            let shared = files(&drafts[other])
+                .into_iter()
+                .find(|name| names.binary_search(name).is_ok());
             if let Some(name) = shared {
                 return Err(PlanError::NameTaken {
                     table: job.table.clone(),
@@ -347,9 +398,11 @@ fn names_by_job(drafts: &[Draft]) -> Vec<Vec<String>> {
     drafts
         .iter()
         .map(|draft| match draft {
-            Draft::Files(resolved) if drafts.len() > 1 => {
-                resolved.files.iter().map(|file| file.name.to_string()).collect()
-            }
+            Draft::Files(resolved) if drafts.len() > 1 => resolved
+                .files
+                .iter()
+                .map(|file| file.name.to_string())
+                .collect(),
             Draft::Files(_) | Draft::Rows(_) | Draft::Uploads(_) => Vec::new(),
         })
         .collect()
@@ -381,7 +434,10 @@ fn table_mode(
     view: &TableView,
     job: &Job,
 ) -> Mode {
-    let stated = context.manifest.settings_of(&job.table).and_then(|settings| settings.merge);
+    let stated = context
+        .manifest
+        .settings_of(&job.table)
+        .and_then(|settings| settings.merge);
     if view.merge(stated) == MergeStrategy::Append {
         return Mode::Append;
     }
@@ -405,7 +461,11 @@ fn table_mode(
         uploads::equals_release(&upload_drafts, &listing)
     };
     let released = view.history.released_rows.is_some();
-    if equal && released { Mode::ReplaceEqual } else { Mode::Replace }
+    if equal && released {
+        Mode::ReplaceEqual
+    } else {
+        Mode::Replace
+    }
 }
 
 fn owners_of(manifest: &Manifest, table: &TableRef) -> Vec<SourceKey> {
@@ -428,7 +488,10 @@ fn guard_replace(
 ) {
     let owners = owners_of(context.manifest, &job.table);
     let listing = Listing::of(view, &owners);
-    let seen = selected.iter().filter(|(_, other)| other.table.matches(&job.table)).count();
+    let seen = selected
+        .iter()
+        .filter(|(_, other)| other.table.matches(&job.table))
+        .count();
     let foreign = listing
         .foreign
         .first()
@@ -458,7 +521,9 @@ pub(super) fn source_problem(problem: &SourceProblem) -> Item {
         reason,
         action: Action::None,
         note: Some(problem.to_string()),
-        subject: Subject::Source { path: problem.shown.clone() },
+        subject: Subject::Source {
+            path: problem.shown.clone(),
+        },
     }
 }
 
@@ -476,11 +541,16 @@ pub(super) fn source_skipped(skipped: &Skipped) -> Item {
         reason,
         action: Action::None,
         note: None,
-        subject: Subject::Source { path: skipped.shown.clone() },
+        subject: Subject::Source {
+            path: skipped.shown.clone(),
+        },
     }
 }
 
 /// Whether a job has anything to send.
 pub(super) fn has_rows(plan: &JobPlan) -> bool {
-    matches!(plan.content, JobContent::Rows(_) | JobContent::Uploads { .. })
+    matches!(
+        plan.content,
+        JobContent::Rows(_) | JobContent::Uploads { .. }
+    )
 }

@@ -312,7 +312,11 @@ pub struct ListedSubject {
 
 impl ListedSubject {
     /// From what the remote says.
-    pub fn of(upload: &RemoteUpload, identity: Option<PartIdentity>, shown: Option<String>) -> Self {
+    pub fn of(
+        upload: &RemoteUpload,
+        identity: Option<PartIdentity>,
+        shown: Option<String>,
+    ) -> Self {
         Self {
             uri: upload.uri.clone(),
             name: upload.name.clone(),
@@ -377,7 +381,10 @@ pub struct RowsContent {
 impl RowsContent {
     /// Names and types, as an upload is created with.
     pub fn variables(&self) -> Vec<(String, VariableType)> {
-        self.schema.iter().map(|one| (one.name.clone(), one.kind)).collect()
+        self.schema
+            .iter()
+            .map(|one| (one.name.clone(), one.kind))
+            .collect()
     }
 }
 
@@ -483,12 +490,25 @@ impl JobPlan {
         if let JobContent::Rows(content) = &self.content {
             return Wanted {
                 files: content.inputs.len() as u64,
-                bytes: content.inputs.iter().flat_map(|one| &one.cuts).map(|cut| cut.bytes).sum(),
+                bytes: content
+                    .inputs
+                    .iter()
+                    .flat_map(|one| &one.cuts)
+                    .map(|cut| cut.bytes)
+                    .sum(),
                 rows: Some(content.inputs.iter().map(|one| one.rows).sum()),
             };
         }
-        let mut wanted = Wanted { files: self.unchanged.items, bytes: self.unchanged.bytes, rows: None };
-        for item in self.items.iter().filter(|item| item.class != Class::Unchanged) {
+        let mut wanted = Wanted {
+            files: self.unchanged.items,
+            bytes: self.unchanged.bytes,
+            rows: None,
+        };
+        for item in self
+            .items
+            .iter()
+            .filter(|item| item.class != Class::Unchanged)
+        {
             let size = match &item.subject {
                 Subject::File(file) => file.local.size,
                 Subject::Upload(upload) => upload.fingerprint.size,
@@ -514,7 +534,11 @@ impl JobPlan {
     pub(super) fn hold(&mut self, reason: Reason, note: String) {
         self.held = true;
         self.replaced_rows = None;
-        for item in self.items.iter_mut().filter(|item| item.action != Action::None) {
+        for item in self
+            .items
+            .iter_mut()
+            .filter(|item| item.action != Action::None)
+        {
             item.action = Action::None;
             item.reason = Reason::Held;
         }
@@ -525,7 +549,9 @@ impl JobPlan {
                 reason,
                 action: Action::None,
                 note: Some(note),
-                subject: Subject::Source { path: self.table.table().to_owned() },
+                subject: Subject::Source {
+                    path: self.table.table().to_owned(),
+                },
             },
         );
     }
@@ -545,6 +571,7 @@ impl Plan {
 
     /// Items that stop their job or source.
     pub fn has_conflicts(&self) -> bool {
-        self.items().any(|item| matches!(item.class, Class::Conflict | Class::Locked))
+        self.items()
+            .any(|item| matches!(item.class, Class::Conflict | Class::Locked))
     }
 }

@@ -41,19 +41,35 @@ pub fn observe_dataset(
     let versions = reader
         .versions(call, dataset)
         .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))?;
-    let listed_next = versions.iter().find(|one| !one.is_released && !one.is_deleted);
-    let mut released: Vec<RemoteVersion> =
-        versions.iter().filter(|one| one.is_released && !one.is_deleted).cloned().collect();
+    let listed_next = versions
+        .iter()
+        .find(|one| !one.is_released && !one.is_deleted);
+    let mut released: Vec<RemoteVersion> = versions
+        .iter()
+        .filter(|one| one.is_released && !one.is_deleted)
+        .cloned()
+        .collect();
     released.sort_by_key(|one| std::cmp::Reverse(one.index));
     let has_next = next.is_some();
     let draft = DraftIdentity {
         current_tag: released.first().map(|one| one.tag.clone()),
         next_index: listed_next.filter(|_| has_next).and_then(|one| one.index),
-        next_created_at: listed_next.filter(|_| has_next).and_then(|one| one.created_at),
+        next_created_at: listed_next
+            .filter(|_| has_next)
+            .and_then(|one| one.created_at),
         has_next,
     };
-    let base = if has_next { Version::Next } else { Version::Current };
-    Ok(DatasetView { dataset: dataset.clone(), base, draft, released })
+    let base = if has_next {
+        Version::Next
+    } else {
+        Version::Current
+    };
+    Ok(DatasetView {
+        dataset: dataset.clone(),
+        base,
+        draft,
+        released,
+    })
 }
 
 /// A table as it was seen.
@@ -96,7 +112,9 @@ pub fn observe_table(
         let text = format!("{what} `{table}`");
         move |error| PlanError::remote(text, error)
     };
-    let remote = reader.table(call, table, &dataset.base).map_err(failed("table"))?;
+    let remote = reader
+        .table(call, table, &dataset.base)
+        .map_err(failed("table"))?;
     let mut view = TableView {
         table: table.clone(),
         remote,
@@ -115,13 +133,17 @@ pub fn observe_table(
         .variables(call, table, &dataset.base)
         .map_err(failed("the variables of"))?;
     let listed = if dataset.draft.has_next {
-        reader.uploads(call, table, &Version::Next).map_err(failed("the uploads of"))?
+        reader
+            .uploads(call, table, &Version::Next)
+            .map_err(failed("the uploads of"))?
     } else {
         Vec::new()
     };
     view.history = read_history(reader, call, dataset, table, store)?;
     view.released_rows = view.history.released_rows;
-    view.draft_uploads =
-        listed.into_iter().filter(|upload| !view.history.has_name(&upload.name)).collect();
+    view.draft_uploads = listed
+        .into_iter()
+        .filter(|upload| !view.history.has_name(&upload.name))
+        .collect();
     Ok(view)
 }

@@ -40,10 +40,12 @@ pub(super) fn pass_rows(
 ) -> Result<RowsDraft, PlanError> {
     let failed = |error: SourceError| match error {
         SourceError::Cancelled => PlanError::Cancelled,
-        other => PlanError::Source { job: job.name.clone(), source: Box::new(other) },
+        other => PlanError::Source {
+            job: job.name.clone(),
+            source: Box::new(other),
+        },
     };
-    let resolved =
-        resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
+    let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
     let (inputs, unseen) = context.selection.split_rows(resolved.inputs);
@@ -65,8 +67,11 @@ pub(super) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
-    let keys: Vec<&SourceKey> =
-        inputs.iter().map(|input| &input.key).chain(&unseen).collect();
+    let keys: Vec<&SourceKey> = inputs
+        .iter()
+        .map(|input| &input.key)
+        .chain(&unseen)
+        .collect();
     let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
@@ -75,7 +80,11 @@ pub(super) fn pass_rows(
                 let fitting: Vec<&PartIdentity> = candidates
                     .iter()
                     .filter(|one| {
-                        if own { one.source == input.key } else { !keys.contains(&&one.source) }
+                        if own {
+                            one.source == input.key
+                        } else {
+                            !keys.contains(&&one.source)
+                        }
                     })
                     .collect();
                 pass_one(context, job, source, &schema, &owner, input, &fitting)
@@ -92,12 +101,22 @@ pub(super) fn pass_rows(
                 class: Class::Conflict,
                 reason: Reason::SourceProblem,
                 action: Action::None,
-                subject: Subject::Source { path: error.shown().to_owned() },
+                subject: Subject::Source {
+                    path: error.shown().to_owned(),
+                },
                 note: Some(error.one_line()),
             }),
         }
     }
-    Ok(RowsDraft { content: RowsContent { owner, schema, inputs: planned }, items, unseen })
+    Ok(RowsDraft {
+        content: RowsContent {
+            owner,
+            schema,
+            inputs: planned,
+        },
+        items,
+        unseen,
+    })
 }
 
 fn pass_one(
@@ -202,30 +221,55 @@ struct Fate<'a> {
 
 impl Fate<'_> {
     fn push(&mut self, class: Class, reason: Reason, action: Action, subject: Subject) {
-        self.items.push(Item { class, reason, action, note: None, subject });
+        self.items.push(Item {
+            class,
+            reason,
+            action,
+            note: None,
+            subject,
+        });
     }
 
     fn decide_input(&mut self, index: usize, input: &RowsInputPlan, allow_empty: bool) {
         let key = &input.input.key;
         let shown = &input.input.shown;
-        let kept: Vec<&PartIdentity> =
-            input.cuts.iter().filter_map(|cut| cut.kept.as_ref()).collect();
+        let kept: Vec<&PartIdentity> = input
+            .cuts
+            .iter()
+            .filter_map(|cut| cut.kept.as_ref())
+            .collect();
         let is_kept = |identity: &PartIdentity| kept.iter().any(|one| *one == identity);
         let listed_here = |identity: &PartIdentity| identity.source == *key || is_kept(identity);
-        let has_own = self.listing.draft.iter().any(|part| part.name.identity.source == *key)
-            || self.listing.released.iter().any(|part| part.name.identity.source == *key);
+        let has_own = self
+            .listing
+            .draft
+            .iter()
+            .any(|part| part.name.identity.source == *key)
+            || self
+                .listing
+                .released
+                .iter()
+                .any(|part| part.name.identity.source == *key);
         if input.rows == 0 && !allow_empty {
             let (reason, note) = if has_own {
-                (Reason::NoRows, "it has no rows, and the remote holds rows of it")
+                (
+                    Reason::NoRows,
+                    "it has no rows, and the remote holds rows of it",
+                )
             } else {
-                (Reason::SourceProblem, "it has no rows; say `allow_empty: true` if that is right")
+                (
+                    Reason::SourceProblem,
+                    "it has no rows; say `allow_empty: true` if that is right",
+                )
             };
             self.items.push(Item {
                 class: Class::Conflict,
                 reason,
                 action: Action::None,
                 note: Some(note.to_owned()),
-                subject: Subject::Source { path: shown.clone() },
+                subject: Subject::Source {
+                    path: shown.clone(),
+                },
             });
             return;
         }
@@ -242,7 +286,11 @@ impl Fate<'_> {
             .collect();
         let refused = self.source.on_released == OnReleased::Fail;
         for part in &locked {
-            let reason = if refused { Reason::RowsReleased } else { Reason::Released };
+            let reason = if refused {
+                Reason::RowsReleased
+            } else {
+                Reason::Released
+            };
             let subject = Subject::Part(PartSubject {
                 input: index,
                 shown: shown.clone(),
@@ -250,16 +298,25 @@ impl Fate<'_> {
                 identity: part.name.identity.clone(),
                 bytes: 0,
             });
-            let class = if refused { Class::Locked } else { Class::Skipped };
+            let class = if refused {
+                Class::Locked
+            } else {
+                Class::Skipped
+            };
             self.push(class, reason, Action::None, subject);
         }
         let mut held = refused && !locked.is_empty();
 
         let mut seen: Vec<PartIdentity> = Vec::new();
         let mut deletions = Vec::new();
-        for part in listing.draft.iter().filter(|part| listed_here(&part.name.identity)) {
+        for part in listing
+            .draft
+            .iter()
+            .filter(|part| listed_here(&part.name.identity))
+        {
             let identity = &part.name.identity;
-            let listed = ListedSubject::of(part.upload, Some(identity.clone()), Some(shown.clone()));
+            let listed =
+                ListedSubject::of(part.upload, Some(identity.clone()), Some(shown.clone()));
             if !part.is_complete_part() {
                 deletions.push((Class::Broken, Reason::Incomplete, listed));
             } else if !is_kept(identity) {
@@ -270,14 +327,18 @@ impl Fate<'_> {
                 seen.push(identity.clone());
             }
         }
-        let changed =
-            deletions.iter().any(|(_, reason, _)| *reason == Reason::SourceChanged);
+        let changed = deletions
+            .iter()
+            .any(|(_, reason, _)| *reason == Reason::SourceChanged);
         let change_refused = changed && self.source.on_change == OnRowsChange::Fail;
         held |= change_refused;
         for (class, reason, listed) in deletions {
             let refused = change_refused && reason == Reason::SourceChanged;
-            let (class, reason) =
-                if refused { (Class::Conflict, Reason::ChangeRefused) } else { (class, reason) };
+            let (class, reason) = if refused {
+                (Class::Conflict, Reason::ChangeRefused)
+            } else {
+                (class, reason)
+            };
             let action = if held { Action::None } else { Action::Delete };
             self.push(class, reason, action, Subject::Listed(listed));
         }
@@ -359,17 +420,24 @@ impl Fate<'_> {
             .collect();
         let is_gone = |identity: &PartIdentity| {
             !unseen.contains(&identity.source)
-                && content.inputs.iter().all(|input| input.input.key != identity.source)
+                && content
+                    .inputs
+                    .iter()
+                    .all(|input| input.input.key != identity.source)
                 && !kept.contains(&identity)
         };
-        for part in self.listing.draft.iter().filter(|part| is_gone(&part.name.identity)) {
+        for part in self
+            .listing
+            .draft
+            .iter()
+            .filter(|part| is_gone(&part.name.identity))
+        {
             let (class, reason, action) = match self.source.on_missing {
                 OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
                 OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
                 OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
             };
-            let listed =
-                ListedSubject::of(part.upload, Some(part.name.identity.clone()), None);
+            let listed = ListedSubject::of(part.upload, Some(part.name.identity.clone()), None);
             self.items.push(Item {
                 class,
                 reason,
@@ -380,7 +448,12 @@ impl Fate<'_> {
         }
         let mut released: BTreeMap<&SourceKey, (u64, &PartIdentity)> = BTreeMap::new();
         if self.mode == Mode::Append {
-            for part in self.listing.released.iter().filter(|part| is_gone(&part.name.identity)) {
+            for part in self
+                .listing
+                .released
+                .iter()
+                .filter(|part| is_gone(&part.name.identity))
+            {
                 let entry = released
                     .entry(&part.name.identity.source)
                     .or_insert((0, &part.name.identity));
@@ -399,7 +472,9 @@ impl Fate<'_> {
                 reason,
                 action: Action::None,
                 note: Some(format!("{rows} rows of `{}` are released", identity.slug)),
-                subject: Subject::Source { path: identity.slug.clone() },
+                subject: Subject::Source {
+                    path: identity.slug.clone(),
+                },
             });
         }
     }
@@ -409,7 +484,10 @@ impl Fate<'_> {
 /// differs, or a variable that the table lacks while it has rows.
 pub(super) fn schema_conflict(schema: &[Variable], view: &TableView) -> Option<String> {
     let has_rows = view.released_rows.unwrap_or(0) > 0
-        || view.draft_uploads.iter().any(|upload| upload.num_rows.unwrap_or(0) > 0);
+        || view
+            .draft_uploads
+            .iter()
+            .any(|upload| upload.num_rows.unwrap_or(0) > 0);
     if view.variables.is_empty() {
         return None;
     }
@@ -441,7 +519,12 @@ pub(super) fn schema_conflict(schema: &[Variable], view: &TableView) -> Option<S
 
 /// Whether the last release holds exactly these parts.
 pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> bool {
-    let cuts = || drafts.iter().flat_map(|content| &content.inputs).flat_map(|input| &input.cuts);
+    let cuts = || {
+        drafts
+            .iter()
+            .flat_map(|content| &content.inputs)
+            .flat_map(|input| &input.cuts)
+    };
     let newest = || listing.released.iter().filter(|part| part.is_newest);
     listing.draft.is_empty()
         && listing.foreign.is_empty()

@@ -43,15 +43,19 @@ pub(super) fn pass(
         fingerprint: input.fingerprint,
         settings: settings_digest(source, schema, input, settings),
     };
-    let stored = context.store.and_then(|store| store.cuts(&key).ok().flatten());
+    let stored = context
+        .store
+        .and_then(|store| store.cuts(&key).ok().flatten());
     let known = stored.and_then(|text| serde_json::from_str::<StoredPass>(&text).ok());
     if let Some(pass) = known.and_then(|stored| reuse(&stored, input, candidates)) {
         return Ok(pass);
     }
     let mut on_reject = |reject| (context.on_reject)(&job.name, reject);
     let reading = Reading::new(source, input, schema);
-    let listed: Vec<Candidate<'_>> =
-        candidates.iter().map(|identity| Candidate { identity }).collect();
+    let listed: Vec<Candidate<'_>> = candidates
+        .iter()
+        .map(|identity| Candidate { identity })
+        .collect();
     let cancel = context.call.cancel;
     let pass = cut_source(reading, &listed, settings, &mut on_reject, cancel)?;
     remember(context, &key, &pass);
@@ -65,16 +69,29 @@ fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) ->
     for cut in &stored.cuts {
         let identity = PartName::parse(&cut.name)?.identity;
         let mut kept = None;
-        for candidate in candidates.iter().filter(|one| one.first_row == identity.first_row) {
+        for candidate in candidates
+            .iter()
+            .filter(|one| one.first_row == identity.first_row)
+        {
             if !candidate.same_rows(&identity) {
                 return None;
             }
             kept = Some((*candidate).clone());
         }
         let (byte, line, record) = cut.start;
-        cuts.push(Cut { identity, bytes: cut.bytes, kept, start: RowStart { byte, line, record } });
+        cuts.push(Cut {
+            identity,
+            bytes: cut.bytes,
+            kept,
+            start: RowStart { byte, line, record },
+        });
     }
-    Some(Pass { cuts, rows: stored.rows, rejects: 0, fingerprint: input.fingerprint })
+    Some(Pass {
+        cuts,
+        rows: stored.rows,
+        rejects: 0,
+        fingerprint: input.fingerprint,
+    })
 }
 
 /// Only passes without rejects are kept, since rejects must be told again.
@@ -86,12 +103,20 @@ fn remember(context: &PlanContext<'_>, key: &CutKey, pass: &Pass) {
         .cuts
         .iter()
         .map(|cut| StoredCut {
-            name: cut.kept.as_ref().unwrap_or(&cut.identity).attempt(0).to_string(),
+            name: cut
+                .kept
+                .as_ref()
+                .unwrap_or(&cut.identity)
+                .attempt(0)
+                .to_string(),
             bytes: cut.bytes,
             start: (cut.start.byte, cut.start.line, cut.start.record),
         })
         .collect();
-    let stored = StoredPass { rows: pass.rows, cuts };
+    let stored = StoredPass {
+        rows: pass.rows,
+        cuts,
+    };
     if let Ok(text) = serde_json::to_string(&stored)
         && let Err(error) = store.remember_cuts(key, &text, context.options.now_ns)
     {

@@ -49,7 +49,10 @@ impl SavedPlan {
         let mut items = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
             let line = line?;
-            let bad = |source| SavedPlanError::Line { line: index + 1, source };
+            let bad = |source| SavedPlanError::Line {
+                line: index + 1,
+                source,
+            };
             if header.is_none() {
                 let read: Header = serde_json::from_str(&line).map_err(bad)?;
                 if read.format_version != PLAN_FORMAT {
@@ -62,7 +65,11 @@ impl SavedPlan {
             if value["type"] == "totals" {
                 let plan_id = value["plan_id"].as_str().unwrap_or_default().to_owned();
                 let header = header.ok_or(SavedPlanError::Incomplete)?;
-                return Ok(Self { header, items, plan_id });
+                return Ok(Self {
+                    header,
+                    items,
+                    plan_id,
+                });
             }
             let item: ItemLine = serde_json::from_value(value).map_err(bad)?;
             if item.action != "none" {
@@ -109,11 +116,17 @@ impl Plan {
         let header = super::lines::PlanLines::new(self).header();
         for (what, now, then) in [
             ("manifest", &header.manifest, &saved.header.manifest),
-            ("manifest's text (SHA-256)", &header.manifest_sha256, &saved.header.manifest_sha256),
+            (
+                "manifest's text (SHA-256)",
+                &header.manifest_sha256,
+                &saved.header.manifest_sha256,
+            ),
             ("endpoint", &header.endpoint, &saved.header.endpoint),
         ] {
             if now != then {
-                return Err(format!("the saved plan is of another {what}: {then}, now {now}"));
+                return Err(format!(
+                    "the saved plan is of another {what}: {then}, now {now}"
+                ));
             }
         }
         let mut drifted = Vec::new();
@@ -147,7 +160,10 @@ impl Plan {
         // What is gone from the plan altogether is done if it was to be deleted,
         // created or changed; a source that is gone has drifted.
         let gone = saved.items.iter().filter(|(key, _)| !met.contains(*key));
-        drifted.extend(gone.filter(|(_, line)| line.action == "send").map(|(_, line)| line.clone()));
+        drifted.extend(
+            gone.filter(|(_, line)| line.action == "send")
+                .map(|(_, line)| line.clone()),
+        );
         Ok(drifted)
     }
 }

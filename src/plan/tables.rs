@@ -2,9 +2,7 @@
 //! guards of a job.
 
 use super::make::{PlanContext, has_rows};
-use super::model::{
-    Action, Class, DatasetPlan, Item, JobPlan, Reason, Subject, TableSubject,
-};
+use super::model::{Action, Class, DatasetPlan, Item, JobPlan, Reason, Subject, TableSubject};
 use super::observe::{DatasetView, TableView};
 use crate::manifest::{Job, Release, Source};
 
@@ -21,10 +19,17 @@ pub(super) fn guard_job(
     if let Some(remote) = &view.remote
         && remote.is_file_index != wants_files
     {
-        let (is, wants) = if wants_files { ("rows", "files") } else { ("files", "rows") };
+        let (is, wants) = if wants_files {
+            ("rows", "files")
+        } else {
+            ("files", "rows")
+        };
         plan.hold(
             Reason::WrongKind,
-            format!("table `{}` is a table of {is}, and the job sends {wants}", job.table.table()),
+            format!(
+                "table `{}` is a table of {is}, and the job sends {wants}",
+                job.table.table()
+            ),
         );
         return;
     }
@@ -94,7 +99,10 @@ fn expect_failure(
         })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share of rows; the last digit does not matter")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share of rows; the last digit does not matter"
+)]
 fn shrink_failure(
     rows: u64,
     released: Option<u64>,
@@ -121,7 +129,10 @@ pub(super) fn plan_dataset(
 ) -> DatasetPlan {
     let here = |job: &&JobPlan| job.table.dataset().matches(&dataset.dataset);
     let mut items = Vec::new();
-    for view in views.iter().filter(|view| view.table.dataset().matches(&dataset.dataset)) {
+    for view in views
+        .iter()
+        .filter(|view| view.table.dataset().matches(&dataset.dataset))
+    {
         let used = jobs.iter().filter(|job| job.table.matches(&view.table));
         let mut has_work = false;
         let mut is_file_index = false;
@@ -155,8 +166,9 @@ pub(super) fn plan_dataset(
             },
         );
     }
-    let ours_in_draft =
-        views.iter().any(|view| view.table.dataset().matches(&dataset.dataset) && has_ours(view));
+    let ours_in_draft = views
+        .iter()
+        .any(|view| view.table.dataset().matches(&dataset.dataset) && has_ours(view));
     if context.manifest.release != Release::No
         && context.selection.is_whole()
         && (has_work || ours_in_draft)
@@ -178,7 +190,9 @@ pub(super) fn plan_dataset(
 }
 
 fn has_ours(view: &TableView) -> bool {
-    view.draft_uploads.iter().any(|upload| crate::base::PartName::parse(&upload.name).is_some())
+    view.draft_uploads
+        .iter()
+        .any(|upload| crate::base::PartName::parse(&upload.name).is_some())
 }
 
 fn plan_table(
@@ -207,18 +221,35 @@ fn plan_table(
     // A released version tells no strategy, so it is stated again in the draft.
     let merge_known = dataset.draft.has_next;
     subject.merge = subject.merge.filter(|merge| {
-        if merge_known { remote.merge != Some(*merge) } else { has_work }
+        if merge_known {
+            remote.merge != Some(*merge)
+        } else {
+            has_work
+        }
     });
-    subject.description =
-        subject.description.filter(|text| remote.description.as_deref() != Some(text.as_str()));
+    subject.description = subject
+        .description
+        .filter(|text| remote.description.as_deref() != Some(text.as_str()));
     if subject.merge.is_none() && subject.description.is_none() {
         return None;
     }
     let writable = dataset.draft.has_next || context.manifest.prepare.next_version;
     Some(Item {
-        class: if writable { Class::Changed } else { Class::Conflict },
-        reason: if writable { Reason::SettingDiffers } else { Reason::NotPrepared },
-        action: if writable { Action::Update } else { Action::None },
+        class: if writable {
+            Class::Changed
+        } else {
+            Class::Conflict
+        },
+        reason: if writable {
+            Reason::SettingDiffers
+        } else {
+            Reason::NotPrepared
+        },
+        action: if writable {
+            Action::Update
+        } else {
+            Action::None
+        },
         note: None,
         subject: Subject::Table(subject),
     })

@@ -8,8 +8,7 @@ use super::files::digests_of;
 use super::listed::Listing;
 use super::make::{PlanContext, source_problem, source_skipped};
 use super::model::{
-    Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject,
-    UploadSubject,
+    Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
 use super::observe::TableView;
 use super::rows::Mode;
@@ -41,9 +40,12 @@ pub(super) fn pass_uploads(
 ) -> Result<UploadsDraft, PlanError> {
     let resolved =
         resolve_uploads(&context.resolve_options(job), source).map_err(|error| match error {
-                SourceError::Cancelled => PlanError::Cancelled,
-                other => PlanError::Source { job: job.name.clone(), source: Box::new(other) },
-            })?;
+            SourceError::Cancelled => PlanError::Cancelled,
+            other => PlanError::Source {
+                job: job.name.clone(),
+                source: Box::new(other),
+            },
+        })?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
     let (inputs, unseen) = context.selection.split_uploads(resolved.inputs);
@@ -69,11 +71,18 @@ pub(super) fn pass_uploads(
                 reason: Reason::SourceProblem,
                 action: Action::None,
                 note: Some(error.one_line()),
-                subject: Subject::Source { path: input.shown.clone() },
+                subject: Subject::Source {
+                    path: input.shown.clone(),
+                },
             }),
         }
     }
-    Ok(UploadsDraft { owner, wanted, items, unseen })
+    Ok(UploadsDraft {
+        owner,
+        wanted,
+        items,
+        unseen,
+    })
 }
 
 fn wanted_upload(
@@ -125,14 +134,29 @@ pub(super) fn decide_uploads(
     let mut items = draft.items;
     let mut unchanged = Amount::default();
     for upload in &draft.wanted {
-        decide_upload(context, source, &listing, upload, mode, &mut items, &mut unchanged);
+        decide_upload(
+            context,
+            source,
+            &listing,
+            upload,
+            mode,
+            &mut items,
+            &mut unchanged,
+        );
     }
     if context.selection.sees_everything() {
         let gone = |identity: &PartIdentity| {
             !draft.unseen.contains(&identity.source)
-                && draft.wanted.iter().all(|upload| upload.identity.source != identity.source)
+                && draft
+                    .wanted
+                    .iter()
+                    .all(|upload| upload.identity.source != identity.source)
         };
-        for part in listing.draft.iter().filter(|part| gone(&part.name.identity)) {
+        for part in listing
+            .draft
+            .iter()
+            .filter(|part| gone(&part.name.identity))
+        {
             let (class, reason, action) = match source.on_missing {
                 OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
                 OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
@@ -140,7 +164,13 @@ pub(super) fn decide_uploads(
             };
             let listed = ListedSubject::of(part.upload, Some(part.name.identity.clone()), None);
             let subject = Subject::Listed(listed);
-            items.push(Item { class, reason, action, note: None, subject });
+            items.push(Item {
+                class,
+                reason,
+                action,
+                note: None,
+                subject,
+            });
         }
     }
     let mut plan = JobPlan {
@@ -177,7 +207,10 @@ fn decide_upload(
     let same = |identity: &PartIdentity| identity.same_rows(&upload.identity);
     let size = upload.fingerprint.size;
     let released = mode != Mode::Replace
-        && listing.released.iter().any(|part| part.completed && same(&part.name.identity));
+        && listing
+            .released
+            .iter()
+            .any(|part| part.completed && same(&part.name.identity));
     let locked = mode == Mode::Append
         && !released
         && listing.released.iter().any(|part| own(&part.name.identity));
@@ -204,7 +237,9 @@ fn decide_upload(
         deletions.push((reason, part));
     }
     let change_refused = source.on_change == OnRowsChange::Fail
-        && deletions.iter().any(|((_, reason), _)| *reason == Reason::SourceChanged);
+        && deletions
+            .iter()
+            .any(|((_, reason), _)| *reason == Reason::SourceChanged);
     let held = refused || change_refused;
     for ((class, reason), part) in deletions {
         let (class, reason) = if change_refused && reason == Reason::SourceChanged {
@@ -215,7 +250,13 @@ fn decide_upload(
         let identity = Some(part.name.identity.clone());
         let listed = ListedSubject::of(part.upload, identity, Some(upload.shown.clone()));
         let action = if held { Action::None } else { Action::Delete };
-        items.push(Item { class, reason, action, note: None, subject: Subject::Listed(listed) });
+        items.push(Item {
+            class,
+            reason,
+            action,
+            note: None,
+            subject: Subject::Listed(listed),
+        });
     }
 
     let (class, reason, action) = if present {
@@ -223,7 +264,11 @@ fn decide_upload(
         if !context.options.include_unchanged {
             return;
         }
-        let reason = if released { Reason::Released } else { Reason::Delivered };
+        let reason = if released {
+            Reason::Released
+        } else {
+            Reason::Delivered
+        };
         (Class::Unchanged, reason, Action::None)
     } else if refused {
         (Class::Locked, Reason::RowsReleased, Action::None)
@@ -235,7 +280,13 @@ fn decide_upload(
         (Class::New, Reason::NotOnRemote, Action::Send)
     };
     let subject = Subject::Upload(upload.clone());
-    items.push(Item { class, reason, action, note: None, subject });
+    items.push(Item {
+        class,
+        reason,
+        action,
+        note: None,
+        subject,
+    });
 }
 
 /// Two uploads in the draft whose names compare equal on letters and digits.
@@ -246,7 +297,7 @@ fn twins(view: &TableView) -> Option<(String, String)> {
         .map(|upload| (upload_key(&upload.name), upload.name.as_str()))
         .collect();
     keys.sort();
-    keys.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| {
-        (pair[0].1.to_owned(), pair[1].1.to_owned())
-    })
+    keys.windows(2)
+        .find(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| (pair[0].1.to_owned(), pair[1].1.to_owned()))
 }

@@ -27,10 +27,17 @@ pub struct RateLimit {
 
 impl RateLimit {
     /// Calls a second that the limit comes to, when the server has said one.
-    #[expect(clippy::cast_precision_loss, reason = "a rate; the last digit does not matter")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate; the last digit does not matter"
+    )]
     pub fn calls_per_second(&self) -> Option<f64> {
         let limit = self.limit.filter(|limit| *limit > 0)?;
-        let window = if limit <= SMALL_LIMIT { SMALL_LIMIT_WINDOW } else { LIMIT_WINDOW };
+        let window = if limit <= SMALL_LIMIT {
+            SMALL_LIMIT_WINDOW
+        } else {
+            LIMIT_WINDOW
+        };
         Some(limit as f64 / window.as_secs_f64())
     }
 }

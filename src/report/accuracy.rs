@@ -28,7 +28,10 @@ pub struct PlanAccuracy {
 
 impl PlanAccuracy {
     /// `equal / of`; `None` when nothing was executed.
-    #[expect(clippy::cast_precision_loss, reason = "a share; the last digit does not matter")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share; the last digit does not matter"
+    )]
     pub fn share(&self) -> Option<f64> {
         (self.of > 0).then(|| self.equal as f64 / self.of as f64)
     }
@@ -93,7 +96,11 @@ impl<'a> PlanIndex<'a> {
     /// Of a plan. Two words for each item, whatever the names are: plans can have
     /// millions.
     pub(super) fn of(plan: &'a Plan) -> Self {
-        let datasets = plan.datasets.iter().flat_map(|one| &one.items).map(|item| (None, item));
+        let datasets = plan
+            .datasets
+            .iter()
+            .flat_map(|one| &one.items)
+            .map(|item| (None, item));
         let jobs = plan
             .jobs
             .iter()
@@ -101,17 +108,29 @@ impl<'a> PlanIndex<'a> {
         let ends = |item: &Item| {
             item.action != Action::None || matches!(item.class, Class::Conflict | Class::Locked)
         };
-        let mut entries: Vec<_> = datasets.chain(jobs).filter(|(_, item)| ends(item)).collect();
+        let mut entries: Vec<_> = datasets
+            .chain(jobs)
+            .filter(|(_, item)| ends(item))
+            .collect();
         entries.sort_by(|a, b| key(a).cmp(&key(b)));
-        let with_action = entries.iter().filter(|(_, item)| item.action != Action::None).count();
-        Self { entries, with_action: with_action as u64 }
+        let with_action = entries
+            .iter()
+            .filter(|(_, item)| item.action != Action::None)
+            .count();
+        Self {
+            entries,
+            with_action: with_action as u64,
+        }
     }
 
     /// The item that the end is about.
     pub(super) fn find(&self, end: &ItemEnd) -> Option<&'a Item> {
         let job = end.job.as_ref().map(crate::base::ManifestName::as_str);
         let wanted: Key<'_> = (job, Cow::Borrowed(&end.name), end.action);
-        let found = self.entries.binary_search_by(|entry| key(entry).cmp(&wanted)).ok()?;
+        let found = self
+            .entries
+            .binary_search_by(|entry| key(entry).cmp(&wanted))
+            .ok()?;
         self.entries.get(found).map(|(_, item)| *item)
     }
 }
@@ -146,7 +165,15 @@ mod tests {
 
         let accuracy = accuracy(&plan, &end);
 
-        assert_eq!(accuracy, PlanAccuracy { equal: 11, of: 11, drifted: 0, not_reached: 0 });
+        assert_eq!(
+            accuracy,
+            PlanAccuracy {
+                equal: 11,
+                of: 11,
+                drifted: 0,
+                not_reached: 0
+            }
+        );
         assert_eq!(accuracy.share(), Some(1.0));
     }
 
@@ -164,7 +191,10 @@ mod tests {
         assert_eq!(spoil(What::Part, &|one| one.rows -= 1), (10, 11));
         assert_eq!(spoil(What::Upload, &|one| one.md5 = None), (10, 11));
         assert_eq!(spoil(What::Part, &|one| one.name.push('x')).1, 11);
-        assert_eq!(spoil(What::Part, &|one| one.end = End::Unverified), (10, 11));
+        assert_eq!(
+            spoil(What::Part, &|one| one.end = End::Unverified),
+            (10, 11)
+        );
     }
 
     #[test]
@@ -176,7 +206,15 @@ mod tests {
 
         let accuracy = accuracy(&plan, &end);
 
-        assert_eq!(accuracy, PlanAccuracy { equal: 8, of: 9, drifted: 1, not_reached: 1 });
+        assert_eq!(
+            accuracy,
+            PlanAccuracy {
+                equal: 8,
+                of: 9,
+                drifted: 1,
+                not_reached: 1
+            }
+        );
     }
 
     #[test]
@@ -185,7 +223,10 @@ mod tests {
 
         let accuracy = accuracy(&plan, &RunEnd::default());
 
-        assert_eq!((accuracy.of, accuracy.not_reached, accuracy.share()), (0, 11, None));
+        assert_eq!(
+            (accuracy.of, accuracy.not_reached, accuracy.share()),
+            (0, 11, None)
+        );
     }
 
     #[test]
@@ -196,6 +237,9 @@ mod tests {
 
         let accuracy = accuracy(&plan, &end);
 
-        assert_eq!((accuracy.equal, accuracy.of, accuracy.not_reached), (11, 12, 0));
+        assert_eq!(
+            (accuracy.equal, accuracy.of, accuracy.not_reached),
+            (11, 12, 0)
+        );
     }
 }

@@ -25,16 +25,40 @@ pub fn write_plan_json(
 pub fn event_line(event: &Event, at_ms: i64, run_id: &str) -> String {
     let (kind, body) = match event {
         Event::RunStarted(totals) => ("run_started", Body::of_totals(totals)),
-        Event::Phase(phase) => ("phase", Body::Phase { phase: phase.as_str() }),
-        Event::BytesSent(bytes) => ("bytes_sent", Body::BytesSent { bytes: *bytes }),
-        Event::Finished { what, name, bytes, rows } => (
-            "finished",
-            Body::Finished { what: what.as_str(), name, bytes: *bytes, rows: *rows },
+        Event::Phase(phase) => (
+            "phase",
+            Body::Phase {
+                phase: phase.as_str(),
+            },
         ),
-        Event::Failed { what, name, error } => {
-            ("failed", Body::Failed { what: what.as_str(), name, error })
-        }
-        Event::Waiting { reason, delay, attempt } => (
+        Event::BytesSent(bytes) => ("bytes_sent", Body::BytesSent { bytes: *bytes }),
+        Event::Finished {
+            what,
+            name,
+            bytes,
+            rows,
+        } => (
+            "finished",
+            Body::Finished {
+                what: what.as_str(),
+                name,
+                bytes: *bytes,
+                rows: *rows,
+            },
+        ),
+        Event::Failed { what, name, error } => (
+            "failed",
+            Body::Failed {
+                what: what.as_str(),
+                name,
+                error,
+            },
+        ),
+        Event::Waiting {
+            reason,
+            delay,
+            attempt,
+        } => (
             "waiting",
             Body::Waiting {
                 reason,
@@ -45,7 +69,13 @@ pub fn event_line(event: &Event, at_ms: i64, run_id: &str) -> String {
         Event::Note(text) => ("note", Body::Note { text }),
         Event::RunFinished => ("run_finished", Body::None {}),
     };
-    let line = Line { kind, ts: timestamp(at_ms), run_id, format_version: EVENT_FORMAT, body };
+    let line = Line {
+        kind,
+        ts: timestamp(at_ms),
+        run_id,
+        format_version: EVENT_FORMAT,
+        body,
+    };
     serde_json::to_string(&line).unwrap_or_default()
 }
 
@@ -63,20 +93,57 @@ struct Line<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
-    Totals { files: u64, parts: u64, uploads: u64, rows: u64, bytes: u64 },
-    Phase { phase: &'static str },
-    BytesSent { bytes: u64 },
-    Finished { what: &'static str, name: &'a str, bytes: u64, rows: u64 },
-    Failed { what: &'static str, name: &'a str, error: &'a str },
-    Waiting { reason: &'a str, delay_ms: u64, attempt: u32 },
-    Note { text: &'a str },
+    Totals {
+        files: u64,
+        parts: u64,
+        uploads: u64,
+        rows: u64,
+        bytes: u64,
+    },
+    Phase {
+        phase: &'static str,
+    },
+    BytesSent {
+        bytes: u64,
+    },
+    Finished {
+        what: &'static str,
+        name: &'a str,
+        bytes: u64,
+        rows: u64,
+    },
+    Failed {
+        what: &'static str,
+        name: &'a str,
+        error: &'a str,
+    },
+    Waiting {
+        reason: &'a str,
+        delay_ms: u64,
+        attempt: u32,
+    },
+    Note {
+        text: &'a str,
+    },
     None {},
 }
 
 impl Body<'_> {
     fn of_totals(totals: &Totals) -> Self {
-        let Totals { files, parts, uploads, rows, bytes } = *totals;
-        Self::Totals { files, parts, uploads, rows, bytes }
+        let Totals {
+            files,
+            parts,
+            uploads,
+            rows,
+            bytes,
+        } = *totals;
+        Self::Totals {
+            files,
+            parts,
+            uploads,
+            rows,
+            bytes,
+        }
     }
 }
 
@@ -111,10 +178,15 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let kinds: Vec<String> = text
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].to_string())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].to_string()
+            })
             .collect();
         assert_eq!(kinds.len(), 16);
-        assert_eq!((kinds[0].as_str(), kinds[15].as_str()), ("\"plan\"", "\"totals\""));
+        assert_eq!(
+            (kinds[0].as_str(), kinds[15].as_str()),
+            ("\"plan\"", "\"totals\"")
+        );
         assert!(kinds[1..15].iter().all(|kind| kind == "\"item\""));
     }
 }

@@ -56,7 +56,12 @@ impl RunReport<'_> {
         }
         line.datasets_left_out = datasets.len() - line.datasets.len();
 
-        let bad = || self.end.items.iter().filter(|item| Cause::of(item).is_some());
+        let bad = || {
+            self.end
+                .items
+                .iter()
+                .filter(|item| Cause::of(item).is_some())
+        };
         for item in bad().take(MOST_FAILURES) {
             let failure = FailureLine::of(item);
             if !take(&mut room, &failure) {
@@ -148,11 +153,17 @@ mod tests {
 
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["endpoint"], "https://redivis.com/api/v1");
-        assert_eq!(value["datasets"], serde_json::json!(["stanford.coastal_survey"]));
+        assert_eq!(
+            value["datasets"],
+            serde_json::json!(["stanford.coastal_survey"])
+        );
         assert_eq!(value["exit"], 0);
         assert_eq!(value["counts"]["verified"], 11);
         assert_eq!(value["plan_id"].as_str().unwrap().len(), 64);
-        assert_eq!(value["report"], "/state/runs/20260101-000000-ab12/report.json");
+        assert_eq!(
+            value["report"],
+            "/state/runs/20260101-000000-ab12/report.json"
+        );
         assert_eq!(value["failures_left_out"], 0);
         assert!(!line.contains('\n'));
     }
@@ -184,7 +195,9 @@ mod tests {
     #[test]
     fn many_datasets_are_cut_too() {
         let mut facts = sample::facts();
-        facts.datasets = (0..2000).map(|index| format!("owner.{index}_{}", "d".repeat(90))).collect();
+        facts.datasets = (0..2000)
+            .map(|index| format!("owner.{index}_{}", "d".repeat(90)))
+            .collect();
 
         let line = RunReport::new(None, &RunEnd::default(), facts).one_line();
 

@@ -23,7 +23,12 @@ pub(super) struct Shown {
 /// An item for people.
 pub(super) fn shown(item: &Item) -> Shown {
     let (bytes, rows) = item.amount();
-    let mut shown = Shown { name: String::new(), from: None, bytes: Some(bytes), rows };
+    let mut shown = Shown {
+        name: String::new(),
+        from: None,
+        bytes: Some(bytes),
+        rows,
+    };
     match &item.subject {
         Subject::Version(_) => {
             "version next".clone_into(&mut shown.name);

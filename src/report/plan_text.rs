@@ -30,8 +30,17 @@ pub fn write_plan(
     let most = if all { usize::MAX } else { MOST_LINES };
     let mut page = Page { out, style, most };
     let title = format!("Plan of {}", plan.manifest);
-    let part = if plan.is_whole { "" } else { ", a part of the manifest" };
-    writeln!(page.out, "{} at {}{part}", style.paint(Tone::Heading, &title), clean(&plan.endpoint))?;
+    let part = if plan.is_whole {
+        ""
+    } else {
+        ", a part of the manifest"
+    };
+    writeln!(
+        page.out,
+        "{} at {}{part}",
+        style.paint(Tone::Heading, &title),
+        clean(&plan.endpoint)
+    )?;
     for dataset in &plan.datasets {
         page.dataset(dataset)?;
         let here = |job: &&JobPlan| job.table.dataset().matches(&dataset.dataset);
@@ -52,9 +61,19 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn dataset(&mut self, dataset: &DatasetPlan) -> io::Result<()> {
-        let name = self.style.paint(Tone::Heading, &dataset.dataset.to_string());
-        let next = if dataset.draft.has_next { "" } else { "; `next` does not exist yet" };
-        writeln!(self.out, "\n{name} compared with version {}{next}", dataset.base)?;
+        let name = self
+            .style
+            .paint(Tone::Heading, &dataset.dataset.to_string());
+        let next = if dataset.draft.has_next {
+            ""
+        } else {
+            "; `next` does not exist yet"
+        };
+        writeln!(
+            self.out,
+            "\n{name} compared with version {}{next}",
+            dataset.base
+        )?;
         self.items(&dataset.items)
     }
 
@@ -65,9 +84,15 @@ impl Page<'_> {
             JobContent::Uploads { .. } => "uploads",
         };
         let name = self.style.paint(Tone::Heading, job.job.as_str());
-        writeln!(self.out, "\n{name} -> table {} ({kind})", clean(job.table.table()))?;
+        writeln!(
+            self.out,
+            "\n{name} -> table {} ({kind})",
+            clean(job.table.table())
+        )?;
         if job.is_held() {
-            let text = self.style.paint(Tone::Bad, "held: nothing of this job is sent");
+            let text = self
+                .style
+                .paint(Tone::Bad, "held: nothing of this job is sent");
             writeln!(self.out, "  {text}")?;
         }
         self.items(&job.items)?;
@@ -78,10 +103,17 @@ impl Page<'_> {
         }
         if job.rejects > 0 {
             let rows = count(job.rejects, "row");
-            writeln!(self.out, "  {rows} cannot be encoded and stay out (rejects)")?;
+            writeln!(
+                self.out,
+                "  {rows} cannot be encoded and stay out (rejects)"
+            )?;
         }
         if job.unchanged.items > 0 {
-            let text = format!("= {} unchanged{}", number(job.unchanged.items), of(job.unchanged));
+            let text = format!(
+                "= {} unchanged{}",
+                number(job.unchanged.items),
+                of(job.unchanged)
+            );
             writeln!(self.out, "  {}", self.style.paint(Tone::Dim, &text))?;
         } else if job.items.is_empty() {
             writeln!(self.out, "  nothing there")?;
@@ -98,7 +130,9 @@ impl Page<'_> {
         };
         let mut widths = Widths::default();
         for class in classes() {
-            of_class(items, class).take(most).for_each(|item| widths.fit(&shown(item)));
+            of_class(items, class)
+                .take(most)
+                .for_each(|item| widths.fit(&shown(item)));
         }
         widths.name = widths.name.min((self.style.width / NAME_SHARE).max(16));
         for class in classes() {
@@ -147,7 +181,11 @@ impl Page<'_> {
         };
         writeln!(self.out, "{}", lines.join(&format!("\n{:indent$}", "")))?;
         if let Some(from) = &shown.from {
-            writeln!(self.out, "      {}", self.style.paint(Tone::Dim, &format!("from {from}")))?;
+            writeln!(
+                self.out,
+                "      {}",
+                self.style.paint(Tone::Dim, &format!("from {from}"))
+            )?;
         }
         Ok(())
     }
@@ -168,8 +206,12 @@ struct Widths {
 impl Widths {
     fn fit(&mut self, shown: &Shown) {
         self.name = self.name.max(columns(&shown.name));
-        self.bytes = self.bytes.max(shown.bytes.map_or(0, |bytes| columns(&size(bytes))));
-        self.rows = self.rows.max(shown.rows.map_or(0, |rows| columns(&count(rows, "row"))));
+        self.bytes = self
+            .bytes
+            .max(shown.bytes.map_or(0, |bytes| columns(&size(bytes))));
+        self.rows = self
+            .rows
+            .max(shown.rows.map_or(0, |rows| columns(&count(rows, "row"))));
     }
 
     fn sizes(&self, shown: &Shown) -> String {
@@ -179,7 +221,10 @@ impl Widths {
             text = format!("  {bytes:>0$}", self.bytes);
         }
         if self.rows > 0 {
-            let rows = shown.rows.map(|rows| count(rows, "row")).unwrap_or_default();
+            let rows = shown
+                .rows
+                .map(|rows| count(rows, "row"))
+                .unwrap_or_default();
             text = format!("{text}  {rows:>0$}", self.rows);
         }
         text
@@ -191,7 +236,11 @@ pub(super) fn of(amount: Amount) -> String {
     let bytes = (amount.bytes > 0).then(|| size(amount.bytes));
     let rows = (amount.rows > 0).then(|| count(amount.rows, "row"));
     let known: Vec<String> = bytes.into_iter().chain(rows).collect();
-    if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+    if known.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", known.join(", "))
+    }
 }
 
 fn tone(item: &Item) -> Tone {

@@ -16,16 +16,32 @@ pub(super) fn write_totals(
     manifest_shown: &str,
 ) -> io::Result<()> {
     let totals = PlanLines::new(plan).totals(calls_per_second);
-    let class = |class: Class| totals.classes.get(class.as_str()).copied().unwrap_or_default();
+    let class = |class: Class| {
+        totals
+            .classes
+            .get(class.as_str())
+            .copied()
+            .unwrap_or_default()
+    };
     let mut line = |name: &str, text: String| -> io::Result<()> {
-        if text.is_empty() { Ok(()) } else { writeln!(out, "  {name:<10} {text}") }
+        if text.is_empty() {
+            Ok(())
+        } else {
+            writeln!(out, "  {name:<10} {text}")
+        }
     };
     let acts = Acts::of(plan);
     line("create", acts.created())?;
     line("send", acts.sent(totals.send))?;
     line("delete", amount_of(totals.delete, "upload"))?;
     if totals.replaced_rows > 0 {
-        line("replace", format!("{} of the last release go", count(totals.replaced_rows, "row")))?;
+        line(
+            "replace",
+            format!(
+                "{} of the last release go",
+                count(totals.replaced_rows, "row")
+            ),
+        )?;
     }
     if acts.releases > 0 {
         line("release", count(acts.releases, "dataset"))?;
@@ -116,11 +132,7 @@ impl Acts {
                 (Action::Send, Subject::Part(_)) => acts.parts += 1,
                 (Action::Send, Subject::Upload(_)) => acts.uploads += 1,
                 (
-                    Action::None
-                    | Action::Create
-                    | Action::Update
-                    | Action::Send
-                    | Action::Delete,
+                    Action::None | Action::Create | Action::Update | Action::Send | Action::Delete,
                     _,
                 ) => {}
             }
@@ -153,16 +165,33 @@ impl Acts {
 
 /// What is not zero, with commas.
 pub(super) fn listed(things: &[(u64, String)]) -> String {
-    let there: Vec<&str> =
-        things.iter().filter(|(count, _)| *count > 0).map(|(_, text)| text.as_str()).collect();
+    let there: Vec<&str> = things
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(_, text)| text.as_str())
+        .collect();
     there.join(", ")
 }
 
 fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
-    let Calls { tables, temp_uploads, raw_files, uploads, insert_rows, deletes, reads } = *calls;
+    let Calls {
+        tables,
+        temp_uploads,
+        raw_files,
+        uploads,
+        insert_rows,
+        deletes,
+        reads,
+    } = *calls;
     let kinds = listed(&[
-        (tables, format!("{} for versions and tables", number(tables))),
-        (temp_uploads, format!("{} tempUploads", number(temp_uploads))),
+        (
+            tables,
+            format!("{} for versions and tables", number(tables)),
+        ),
+        (
+            temp_uploads,
+            format!("{} tempUploads", number(temp_uploads)),
+        ),
         (raw_files, format!("{} rawFiles", number(raw_files))),
         (uploads, format!("{} uploads", number(uploads))),
         (insert_rows, format!("{} insertRows", number(insert_rows))),
@@ -176,7 +205,11 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
         let floor = super::style::duration(seconds.saturating_mul(1000));
         format!("; the rate limit makes that {floor} at least")
     });
-    format!("{} ({kinds}){}", number(calls.total()), floor.unwrap_or_default())
+    format!(
+        "{} ({kinds}){}",
+        number(calls.total()),
+        floor.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -185,12 +218,18 @@ mod tests {
 
     #[test]
     fn the_last_line_says_what_to_do() {
-        assert_eq!(next_line(true, 0, "m.yaml"), "Nothing to do: everything matches.");
+        assert_eq!(
+            next_line(true, 0, "m.yaml"),
+            "Nothing to do: everything matches."
+        );
         assert_eq!(
             next_line(true, 2, "m.yaml"),
             "Nothing can be done: resolve the 2 items marked `!` or `#` first."
         );
-        assert_eq!(next_line(false, 0, "m.yaml"), "Run `redivis-ingest run m.yaml` to do this.");
+        assert_eq!(
+            next_line(false, 0, "m.yaml"),
+            "Run `redivis-ingest run m.yaml` to do this."
+        );
         assert_eq!(
             next_line(false, 1, "my dir/it's.yaml"),
             r"Run `redivis-ingest run 'my dir/it'\''s.yaml'` to do this; 1 item marked `!` or `#` will not be done."

@@ -6,7 +6,7 @@ use crate::base::{
     DatasetRef, Fingerprint, ManifestName, Md5Digest, MergeStrategy, PartIdentity, Sha256Digest,
     SourceKey, TableRef, UploadType, Version,
 };
-use crate::event::{Failed, FailKind, ItemEnd, RunEnd, What};
+use crate::event::{FailKind, Failed, ItemEnd, RunEnd, What};
 use crate::plan::{
     Action, Amount, Class, DatasetPlan, DraftIdentity, FileSubject, Item, JobContent, JobPlan,
     ListedSubject, PartSubject, Plan, Reason, Subject, TableSubject, UploadSubject,
@@ -24,11 +24,22 @@ pub(super) fn table(text: &str) -> TableRef {
 }
 
 pub(super) fn item(class: Class, reason: Reason, action: Action, subject: Subject) -> Item {
-    Item { class, reason, action, note: None, subject }
+    Item {
+        class,
+        reason,
+        action,
+        note: None,
+        subject,
+    }
 }
 
 fn print(size: u64) -> Fingerprint {
-    Fingerprint { inode: 1, size, mtime_ns: 0, ctime_ns: 0 }
+    Fingerprint {
+        inode: 1,
+        size,
+        mtime_ns: 0,
+        ctime_ns: 0,
+    }
 }
 
 pub(super) fn file(name: &str, shown: &str, size: u64) -> FileSubject {
@@ -64,7 +75,12 @@ pub(super) fn identity(job: &str, path: &str, first_row: u64, rows: u64) -> Part
 }
 
 fn new_file(subject: FileSubject) -> Item {
-    item(Class::New, Reason::NotOnRemote, Action::Send, Subject::File(subject))
+    item(
+        Class::New,
+        Reason::NotOnRemote,
+        Action::Send,
+        Subject::File(subject),
+    )
 }
 
 /// A file job with `count` new files and nothing else.
@@ -128,14 +144,18 @@ fn scans() -> JobPlan {
         Class::Skipped,
         Reason::TooYoung,
         Action::None,
-        Subject::Source { path: "data/scans/d.tif".to_owned() },
+        Subject::Source {
+            path: "data/scans/d.tif".to_owned(),
+        },
     );
     too_young.note = None;
     let mut bad = item(
         Class::Conflict,
         Reason::SourceProblem,
         Action::None,
-        Subject::Source { path: "data/scans/\u{1b}[2Je.tif".to_owned() },
+        Subject::Source {
+            path: "data/scans/\u{1b}[2Je.tif".to_owned(),
+        },
     );
     bad.note = Some("cannot read `data/scans/e.tif`: permission denied".to_owned());
     let mut job = job(
@@ -144,8 +164,18 @@ fn scans() -> JobPlan {
         vec![
             new_file(file("2026/a.tif", "data/scans/a.tif", 1_258_291)),
             new_file(file("readme.txt", "readme.txt", 0)),
-            item(Class::Changed, Reason::OtherSize, Action::Send, Subject::File(changed)),
-            item(Class::Changed, Reason::OtherMd5, Action::Send, Subject::File(other)),
+            item(
+                Class::Changed,
+                Reason::OtherSize,
+                Action::Send,
+                Subject::File(changed),
+            ),
+            item(
+                Class::Changed,
+                Reason::OtherMd5,
+                Action::Send,
+                Subject::File(other),
+            ),
             item(
                 Class::Extra,
                 Reason::NotInSources,
@@ -156,7 +186,11 @@ fn scans() -> JobPlan {
             bad,
         ],
     );
-    job.unchanged = Amount { items: 2, bytes: 4_299_161, rows: 0 };
+    job.unchanged = Amount {
+        items: 2,
+        bytes: 4_299_161,
+        rows: 0,
+    };
     job
 }
 
@@ -177,7 +211,14 @@ fn readings() -> JobPlan {
         shown: Some(path.to_owned()),
         rows: Some(4000),
     };
-    let send = |part| item(Class::New, Reason::NotOnRemote, Action::Send, Subject::Part(part));
+    let send = |part| {
+        item(
+            Class::New,
+            Reason::NotOnRemote,
+            Action::Send,
+            Subject::Part(part),
+        )
+    };
     let owner = SourceKey::owner("coastal-survey", "readings");
     let mut job = job(
         "readings",
@@ -211,8 +252,12 @@ fn taxa() -> JobPlan {
         options: crate::base::UploadOptions::default(),
         max_bad_records: 0,
     };
-    let send =
-        item(Class::New, Reason::NotOnRemote, Action::Send, Subject::Upload(upload));
+    let send = item(
+        Class::New,
+        Reason::NotOnRemote,
+        Action::Send,
+        Subject::Upload(upload),
+    );
     job("taxa", JobContent::Uploads { owner }, vec![send])
 }
 
@@ -224,13 +269,28 @@ pub(super) fn plan() -> Plan {
         merge: Some(MergeStrategy::Replace),
         description: Some("Accepted names".to_owned()),
     };
-    let version =
-        item(Class::New, Reason::Missing, Action::Create, Subject::Version(dataset()));
-    let table =
-        item(Class::New, Reason::Missing, Action::Create, Subject::Table(tables));
-    let release =
-        item(Class::Changed, Reason::Pending, Action::Release, Subject::Version(dataset()));
-    plan_of(vec![version, table, release], vec![scans(), readings(), taxa()])
+    let version = item(
+        Class::New,
+        Reason::Missing,
+        Action::Create,
+        Subject::Version(dataset()),
+    );
+    let table = item(
+        Class::New,
+        Reason::Missing,
+        Action::Create,
+        Subject::Table(tables),
+    );
+    let release = item(
+        Class::Changed,
+        Reason::Pending,
+        Action::Release,
+        Subject::Version(dataset()),
+    );
+    plan_of(
+        vec![version, table, release],
+        vec![scans(), readings(), taxa()],
+    )
 }
 
 /// The end of an item that went as planned.
@@ -257,22 +317,32 @@ pub(super) fn verified(job: Option<&str>, item: &Item) -> ItemEnd {
 
 /// Everything that has an action went as planned.
 pub(super) fn good_end(plan: &Plan) -> RunEnd {
-    let datasets = plan.datasets.iter().flat_map(|one| one.items.iter().map(|item| (None, item)));
-    let jobs = plan
-        .jobs
+    let datasets = plan
+        .datasets
         .iter()
-        .flat_map(|job| job.items.iter().map(move |item| (Some(job.job.as_str()), item)));
+        .flat_map(|one| one.items.iter().map(|item| (None, item)));
+    let jobs = plan.jobs.iter().flat_map(|job| {
+        job.items
+            .iter()
+            .map(move |item| (Some(job.job.as_str()), item))
+    });
     let items = datasets
         .chain(jobs)
         .filter(|(_, item)| item.action != Action::None)
         .map(|(job, item)| verified(job, item))
         .collect();
     let complete_jobs = plan.jobs.iter().map(|job| job.job.clone()).collect();
-    RunEnd { items, complete_jobs }
+    RunEnd {
+        items,
+        complete_jobs,
+    }
 }
 
 pub(super) fn fail(end: &mut ItemEnd, kind: FailKind, message: &str) {
-    let failed = Failed { kind, message: message.to_owned() };
+    let failed = Failed {
+        kind,
+        message: message.to_owned(),
+    };
     *end = end.clone().failed(failed);
 }
 

@@ -14,7 +14,10 @@ pub struct TextStyle {
 
 impl Default for TextStyle {
     fn default() -> Self {
-        Self { colour: false, width: 100 }
+        Self {
+            colour: false,
+            width: 100,
+        }
     }
 }
 
@@ -102,7 +105,11 @@ pub(super) fn number(value: u64) -> String {
 
 /// `1 file`, `2 files`.
 pub(super) fn count(value: u64, one: &str) -> String {
-    if value == 1 { format!("1 {one}") } else { format!("{} {one}s", number(value)) }
+    if value == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {one}s", number(value))
+    }
 }
 
 /// `12.3 MiB`.
@@ -134,7 +141,8 @@ pub(super) fn percent(part: u64, whole: u64) -> Option<String> {
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub(super) fn timestamp(millis: i64) -> String {
-    jiff::Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+    jiff::Timestamp::from_millisecond(millis)
+        .map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 #[cfg(test)]
@@ -143,8 +151,14 @@ mod tests {
 
     #[test]
     fn without_colour_there_is_no_escape_code() {
-        let plain = TextStyle { colour: false, width: 80 };
-        let colour = TextStyle { colour: true, width: 80 };
+        let plain = TextStyle {
+            colour: false,
+            width: 80,
+        };
+        let colour = TextStyle {
+            colour: true,
+            width: 80,
+        };
 
         assert_eq!(plain.paint(Tone::Bad, "x"), "x");
         assert_eq!(colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
@@ -153,13 +167,19 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_move_the_cursor_or_reverse_the_line() {
-        assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d é"), "a\\u{1b}[2Jb\\nc\\u{202e}d é");
+        assert_eq!(
+            clean("a\u{1b}[2Jb\nc\u{202e}d é"),
+            "a\\u{1b}[2Jb\\nc\\u{202e}d é"
+        );
     }
 
     #[test]
     fn text_wraps_at_spaces_and_keeps_long_words() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("data/a_very_long_name x", 5), ["data/a_very_long_name", "x"]);
+        assert_eq!(
+            wrap("data/a_very_long_name x", 5),
+            ["data/a_very_long_name", "x"]
+        );
         assert_eq!(wrap("", 5), [""]);
     }
 

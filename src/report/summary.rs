@@ -119,13 +119,19 @@ impl<'a> RunReport<'a> {
     }
 
     pub(super) fn endpoint(&self) -> &str {
-        self.plan.map_or(&self.facts.endpoint, |plan| &plan.endpoint)
+        self.plan
+            .map_or(&self.facts.endpoint, |plan| &plan.endpoint)
     }
 
     pub(super) fn datasets(&self) -> Vec<String> {
         self.plan.map_or_else(
             || self.facts.datasets.clone(),
-            |plan| plan.datasets.iter().map(|one| one.dataset.to_string()).collect(),
+            |plan| {
+                plan.datasets
+                    .iter()
+                    .map(|one| one.dataset.to_string())
+                    .collect()
+            },
         )
     }
 
@@ -148,16 +154,27 @@ impl<'a> RunReport<'a> {
             started_at: timestamp(facts.started_ms),
             ended_at: timestamp(facts.ended_ms),
             duration_ms: facts.millis(),
-            exit: ExitLine { code: facts.exit, word: facts.exit_word },
+            exit: ExitLine {
+                code: facts.exit,
+                word: facts.exit_word,
+            },
             stopped_by: facts.stopped_by,
             failure: facts.failure.as_ref().map(|failure| ErrorLine {
-                kind: failure.kind.map_or("internal", crate::event::FailKind::as_str),
+                kind: failure
+                    .kind
+                    .map_or("internal", crate::event::FailKind::as_str),
                 message: &failure.message,
             }),
             totals: &self.counts,
             unchanged: unchanged(self.plan),
-            plan_accuracy: AccuracyLine { share: self.accuracy.share(), counts: &self.accuracy },
-            rejects: RejectsLine { rows: facts.rejects, path: facts.rejects_path.as_deref() },
+            plan_accuracy: AccuracyLine {
+                share: self.accuracy.share(),
+                counts: &self.accuracy,
+            },
+            rejects: RejectsLine {
+                rows: facts.rejects,
+                path: facts.rejects_path.as_deref(),
+            },
             jobs: self.jobs(),
             limited_by: facts.limited_by(),
             requests: &facts.requests,
@@ -165,7 +182,10 @@ impl<'a> RunReport<'a> {
     }
 
     fn jobs(&self) -> Vec<JobLine<'_>> {
-        let jobs = self.plan.map(|plan| plan.jobs.as_slice()).unwrap_or_default();
+        let jobs = self
+            .plan
+            .map(|plan| plan.jobs.as_slice())
+            .unwrap_or_default();
         jobs.iter()
             .map(|job| JobLine {
                 job: job.job.as_str(),

@@ -17,9 +17,15 @@ pub(super) fn describe(item: &Item) -> String {
         (Subject::Table(table), Action::Update) => with_settings("change", table),
         _ => reason(item.reason, &item.subject).to_owned(),
     };
-    let parts: Vec<String> =
-        [Some(what), before(item), item.note.as_deref().map(clean)].into_iter().flatten().collect();
-    let end = if item.action == Action::Delete { "; will be deleted" } else { "" };
+    let parts: Vec<String> = [Some(what), before(item), item.note.as_deref().map(clean)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let end = if item.action == Action::Delete {
+        "; will be deleted"
+    } else {
+        ""
+    };
     format!("{}{end}", parts.join(": "))
 }
 
@@ -38,7 +44,9 @@ fn before(item: &Item) -> Option<String> {
         return None;
     };
     let before = file.before.as_ref().filter(|_| differs)?;
-    let md5 = before.md5.map(|md5| format!(", md5 {}", head(&md5.to_string())));
+    let md5 = before
+        .md5
+        .map(|md5| format!(", md5 {}", head(&md5.to_string())));
     let is = file
         .md5
         .filter(|_| item.reason == Reason::OtherMd5)
@@ -51,7 +59,11 @@ fn with_settings(what: &str, table: &TableSubject) -> String {
     let merge = table.merge.map(|merge| format!("merge strategy `{merge}`"));
     let description = table.description.as_ref().map(|_| "description".to_owned());
     let settings: Vec<String> = merge.into_iter().chain(description).collect();
-    if settings.is_empty() { what.to_owned() } else { format!("{what}: {}", settings.join(", ")) }
+    if settings.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {}", settings.join(", "))
+    }
 }
 
 fn head(digest: &str) -> String {
@@ -128,7 +140,10 @@ impl Cause {
             End::Unverified => Some(Self::Failed(FailKind::Unconfirmed)),
             End::Drifted => Some(Self::Failed(FailKind::Drifted)),
             End::Failed => {
-                let kind = item.error.as_ref().map_or(FailKind::Failed, |error| error.kind);
+                let kind = item
+                    .error
+                    .as_ref()
+                    .map_or(FailKind::Failed, |error| error.kind);
                 Some(Self::Failed(kind))
             }
         }

@@ -130,14 +130,21 @@ impl SourceError {
     pub fn fault(&self) -> SourceFault {
         match self {
             Self::NotFound { .. } => SourceFault::Input,
-            Self::Unreadable { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::InvalidData
-                | io::ErrorKind::InvalidInput
-                | io::ErrorKind::IsADirectory => SourceFault::Input,
-                _ => SourceFault::LocalIo,
-            },
+            Self::Unreadable { source, .. } => {
+                let of_the_input = matches!(
+                    source.kind(),
+                    io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::UnexpectedEof
+                        | io::ErrorKind::InvalidData
+                        | io::ErrorKind::InvalidInput
+                        | io::ErrorKind::IsADirectory
+                );
+                if of_the_input {
+                    SourceFault::Input
+                } else {
+                    SourceFault::LocalIo
+                }
+            }
             Self::Changed { .. } => SourceFault::Changed,
             Self::Csv { .. }
             | Self::Json { .. }
@@ -219,9 +226,6 @@ pub enum CsvProblem {
         /// The limit.
         limit: u64,
     },
-    /// There is no header where one was promised.
-    #[error("the file ends before its header")]
-    NoHeader,
 }
 
 /// What can be wrong with JSON text.
@@ -321,14 +325,14 @@ fn columns(missing: &[String], extra: &[String], repeated: &[String]) -> String 
 /// At most twelve names, since a wrong delimiter can make thousands.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let mut text = names
+    let text = names
         .iter()
         .take(SHOWN)
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{text} and {more} more"),
+        Some(0) | None => text,
     }
-    text
 }

@@ -5,8 +5,7 @@
 use std::path::Path;
 
 use crate::base::{
-    PartHasher, PartIdentity, Sha256Digest, SourceKey, UploadOptions, UploadType,
-    part::slug,
+    PartHasher, PartIdentity, Sha256Digest, SourceKey, UploadOptions, UploadType, part::slug,
 };
 
 /// How the platform is told to read an upload, as one canonical text: the type,
@@ -96,16 +95,12 @@ pub fn type_by_ending(path: &Path) -> (Option<UploadType>, String) {
     let found = ENDINGS
         .iter()
         .find(|(ending, _)| lower.len() > ending.len() && lower.ends_with(ending));
-    match found {
-        Some((ending, kind)) => {
-            let stem = name.split_at(name.len() - ending.len()).0;
-            (Some(*kind), stem.to_owned())
-        }
-        None => {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            (None, stem.into_owned())
-        }
+    if let Some((ending, kind)) = found {
+        let stem = name.split_at(name.len() - ending.len()).0;
+        return (Some(*kind), stem.to_owned());
     }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    (None, stem.into_owned())
 }
 
 fn quote_text(text: &str) -> String {
@@ -130,7 +125,10 @@ mod tests {
             skip_bad_records: Some(true),
         };
 
-        assert_eq!(reading(UploadType::Parquet, &UploadOptions::default()), "parquet");
+        assert_eq!(
+            reading(UploadType::Parquet, &UploadOptions::default()),
+            "parquet"
+        );
         assert_eq!(
             reading(UploadType::Delimited, &all),
             r#"delimited;has_header=true;delimiter="\t";quote="\"";escape="\\";null_markers=["NA","a;b=\"c\""];quoted_newlines=false;jagged_rows=false;skip_bad_records=true"#
@@ -147,7 +145,10 @@ mod tests {
             "parquet",
         );
 
-        assert_eq!(identity.to_string(), "ri1_taxa_02e4296c_f906ba48_0_0_5pf5pb65w7qjloewtzrqtfh6yt");
+        assert_eq!(
+            identity.to_string(),
+            "ri1_taxa_02e4296c_f906ba48_0_0_5pf5pb65w7qjloewtzrqtfh6yt"
+        );
     }
 
     #[test]
@@ -161,7 +162,11 @@ mod tests {
             ("a.bin", None, "a"),
             (".csv", None, ".csv"),
         ] {
-            assert_eq!(type_by_ending(Path::new(name)), (kind, stem.to_owned()), "{name}");
+            assert_eq!(
+                type_by_ending(Path::new(name)),
+                (kind, stem.to_owned()),
+                "{name}"
+            );
         }
     }
 }

@@ -44,10 +44,14 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Failure>
         checked.push(check_job(&manifest, job, context)?);
     }
     let problems: usize = checked.iter().map(|one| one.problems.len()).sum();
-    let over = manifest.jobs.iter().zip(&checked).any(|(job, one)| match &job.source {
-        Source::Rows(rows) => one.rejects > rows.max_rejects,
-        Source::Files(_) | Source::Uploads(_) => false,
-    });
+    let over = manifest
+        .jobs
+        .iter()
+        .zip(&checked)
+        .any(|(job, one)| match &job.source {
+            Source::Rows(rows) => one.rejects > rows.max_rejects,
+            Source::Files(_) | Source::Uploads(_) => false,
+        });
     let mut out = Output::stdout();
     match args.output.format {
         Format::Text => {
@@ -83,7 +87,9 @@ fn verdict_line(jobs: usize, problems: usize, over: bool) -> String {
 }
 
 fn lines_of(one: &Checked) -> Vec<String> {
-    let rows = one.rows.map_or_else(String::new, |rows| format!(", {rows} rows"));
+    let rows = one
+        .rows
+        .map_or_else(String::new, |rows| format!(", {rows} rows"));
     let rejects = match one.rejects {
         0 => String::new(),
         count => format!(", {count} rows cannot be encoded"),
@@ -125,7 +131,11 @@ fn check_job(manifest: &Manifest, job: &Job, context: &Context<'_>) -> Result<Ch
             let found = resolve_uploads(&options, source).map_err(Failure::from)?;
             checked.kind = "uploads";
             checked.sources = found.inputs.len();
-            checked.bytes = found.inputs.iter().map(|input| input.fingerprint.size).sum();
+            checked.bytes = found
+                .inputs
+                .iter()
+                .map(|input| input.fingerprint.size)
+                .sum();
             checked.skipped = found.skipped.len();
             checked.problems = words(&found.problems);
         }
@@ -133,7 +143,11 @@ fn check_job(manifest: &Manifest, job: &Job, context: &Context<'_>) -> Result<Ch
             let found = resolve_rows(&options, source).map_err(Failure::from)?;
             checked.kind = "rows";
             checked.sources = found.inputs.len();
-            checked.bytes = found.inputs.iter().map(|input| input.fingerprint.size).sum();
+            checked.bytes = found
+                .inputs
+                .iter()
+                .map(|input| input.fingerprint.size)
+                .sum();
             checked.skipped = found.skipped.len();
             checked.problems = words(&found.problems);
             check_rows(manifest, job, source, &found.inputs, &mut checked, context)?;
@@ -181,9 +195,10 @@ fn check_rows(
             }
         };
         match cut_source(reading, &[], &settings, &mut on_reject, &context.cancel) {
-            Ok(pass) if pass.rows == 0 && !job.allow_empty => checked
-                .problems
-                .push(format!("`{}` has no rows; is `allow_empty: true` meant?", input.shown)),
+            Ok(pass) if pass.rows == 0 && !job.allow_empty => checked.problems.push(format!(
+                "`{}` has no rows; is `allow_empty: true` meant?",
+                input.shown
+            )),
             Ok(pass) => {
                 rows += pass.rows;
                 checked.rejects += pass.rejects;

@@ -31,9 +31,15 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     )?;
     context.adopt(&workplace);
     let rejects = Rejects::default();
-    let plan = make(&workplace, context, &EventSink::default(), &PlanRequest::of_plan(args), &|job, reject| {
-        rejects.add(job, reject);
-    })?;
+    let plan = make(
+        &workplace,
+        context,
+        &EventSink::default(),
+        &PlanRequest::of_plan(args),
+        &|job, reject| {
+            rejects.add(job, reject);
+        },
+    )?;
     workplace.store.flush().map_err(Failure::from)?;
     if let Some(path) = &args.out {
         save(path, &plan, &workplace)?;
@@ -44,13 +50,20 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
 
 fn save(path: &std::path::Path, plan: &Plan, workplace: &Workplace) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::local_io(&format!("cannot write the plan to `{}`", path.display()), &error)
+        Failure::local_io(
+            &format!("cannot write the plan to `{}`", path.display()),
+            &error,
+        )
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| ".".as_ref()))
-        .map_err(failed)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| ".".as_ref())).map_err(failed)?;
     let mut out = std::io::BufWriter::new(file.as_file_mut());
-    PlanLines::new(plan).write(&mut out, workplace.calls_per_second()).map_err(failed)?;
+    PlanLines::new(plan)
+        .write(&mut out, workplace.calls_per_second())
+        .map_err(failed)?;
     out.flush().map_err(failed)?;
     drop(out);
     file.persist(path).map_err(|error| failed(error.error))?;
@@ -88,7 +101,11 @@ fn exit_of(args: &PlanArgs, plan: &Plan) -> ExitCode {
     if plan.has_conflicts() {
         return ExitCode::Partial;
     }
-    if args.detailed_exitcode && !plan.is_empty() { ExitCode::Changes } else { ExitCode::Done }
+    if args.detailed_exitcode && !plan.is_empty() {
+        ExitCode::Changes
+    } else {
+        ExitCode::Done
+    }
 }
 
 /// The first rejects, for people.
@@ -101,18 +118,28 @@ impl Rejects {
     const SHOWN: usize = 10;
 
     pub(super) fn add(&self, job: &ManifestName, reject: Reject) {
-        let mut first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut first = self
+            .first
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if first.len() < Self::SHOWN {
             first.push((job.to_string(), reject));
         }
     }
 
     pub(super) fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        let first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let first = self
+            .first
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if first.is_empty() {
             return Ok(());
         }
-        writeln!(out, "\nRows that cannot be encoded (the first {}):", first.len())?;
+        writeln!(
+            out,
+            "\nRows that cannot be encoded (the first {}):",
+            first.len()
+        )?;
         for (_, reject) in first.iter() {
             writeln!(out, "  {reject}")?;
         }

@@ -43,7 +43,14 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         .run_started(workplace.run_id.as_str(), now_ms, "run")
         .map_err(Failure::from)?;
     let rejects = RejectsFile::new(reporting.folder());
-    let done = plan_and_execute(args, context, &workplace, saved.as_ref(), &rejects, &reporting);
+    let done = plan_and_execute(
+        args,
+        context,
+        &workplace,
+        saved.as_ref(),
+        &rejects,
+        &reporting,
+    );
     let exit = reporting.finish(done, &rejects);
     drop(locked);
     exit
@@ -89,7 +96,11 @@ fn plan_and_execute(
             Some(_) => ExitCode::NothingToDo,
             None => ExitCode::Done,
         };
-        return Ok(Done { plan, end: RunEnd::default(), exit });
+        return Ok(Done {
+            plan,
+            end: RunEnd::default(),
+            exit,
+        });
     }
     let mut end = execute(args, context, workplace, &plan, rejects, reporting);
     end.items.extend(drifted.iter().map(exec::drifted));
@@ -120,7 +131,11 @@ fn execute(
         net_pool: &workplace.net_pool,
         cpu_pool: &workplace.cpu_pool,
         cancel: &context.cancel,
-        call: Call { cancel: &context.cancel, on_wait: &on_wait, on_bytes: &on_bytes },
+        call: Call {
+            cancel: &context.cancel,
+            on_wait: &on_wait,
+            on_bytes: &on_bytes,
+        },
         options: ExecOptions {
             transfers: transfer.transfers,
             chunk: transfer.chunk_size.0,

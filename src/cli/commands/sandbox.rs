@@ -16,7 +16,8 @@ pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<ExitCode, Failur
         Some(path) => read(path)?,
         None => Seed::default(),
     };
-    seed.datasets.extend(args.dataset.iter().map(ToString::to_string));
+    seed.datasets
+        .extend(args.dataset.iter().map(ToString::to_string));
     let faults: FaultScript = match &args.faults {
         Some(path) => read(path)?,
         None => FaultScript::default(),

@@ -14,16 +14,25 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     let environment = context.environment;
     let manifest = load_manifest(&args.manifest, environment)?;
     let location = state_location(&args.state, environment).map_err(Failure::from)?;
-    let endpoint = EndpointChoice::choose(args.endpoint.as_deref(), environment)
-        .map_err(Failure::from)?;
+    let endpoint =
+        EndpointChoice::choose(args.endpoint.as_deref(), environment).map_err(Failure::from)?;
     let instance = args.state.instance.as_deref();
-    let key = state_key(&manifest.name, &endpoint, &manifest.datasets(), args.shard, instance);
+    let key = state_key(
+        &manifest.name,
+        &endpoint,
+        &manifest.datasets(),
+        args.shard,
+        instance,
+    );
     let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");
     }
     let runs = opened.store.runs(args.limit).map_err(Failure::from)?;
-    let sessions = opened.store.open_sessions(environment.now_ms()).map_err(Failure::from)?;
+    let sessions = opened
+        .store
+        .open_sessions(environment.now_ms())
+        .map_err(Failure::from)?;
     let intents = opened.store.open_intents().map_err(Failure::from)?.len();
     let mut out = Output::stdout();
     match args.output.format {
@@ -34,7 +43,9 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
             for run in &runs {
                 out.line(&line_of(run))?;
             }
-            out.line(&format!("{sessions} uploads can be continued, {intents} calls are in doubt."))?;
+            out.line(&format!(
+                "{sessions} uploads can be continued, {intents} calls are in doubt."
+            ))?;
         }
         Format::Json | Format::Ndjson => {
             for run in &runs {
@@ -53,16 +64,26 @@ fn line_of(run: &PastRun) -> String {
     let when = jiff::Timestamp::from_millisecond(run.started_at_ms).unwrap_or_default();
     let end = match (run.exit, run.ended_at_ms) {
         (Some(exit), Some(ended)) => {
-            format!("exit {exit} after {} s", (ended - run.started_at_ms).max(0) / 1000)
+            format!(
+                "exit {exit} after {} s",
+                (ended - run.started_at_ms).max(0) / 1000
+            )
         }
         _ => "did not end".to_owned(),
     };
-    format!("{}  {}  {}  {end}", when.strftime("%Y-%m-%d %H:%M:%SZ"), run.run_id, run.command)
+    format!(
+        "{}  {}  {}  {end}",
+        when.strftime("%Y-%m-%d %H:%M:%SZ"),
+        run.run_id,
+        run.command
+    )
 }
 
 fn json_of(run: &PastRun) -> serde_json::Value {
-    let summary: Option<serde_json::Value> =
-        run.summary.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let summary: Option<serde_json::Value> = run
+        .summary
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
     serde_json::json!({
         "type": "run",
         "run_id": run.run_id,

@@ -9,8 +9,7 @@ use super::tally::Tally;
 use crate::event::Event;
 use crate::report::style::clean;
 
-const WITH_BYTES: &str =
-    "{spinner} {prefix:<10} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+const WITH_BYTES: &str = "{spinner} {prefix:<10} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 const WITHOUT_BYTES: &str = "{spinner} {prefix:<10} {elapsed}";
 const THINGS: &str = "  {wide_msg}";
 
@@ -27,7 +26,12 @@ impl Bars {
     pub(super) fn new(screen: &MultiProgress) -> Self {
         let bytes = screen.add(ProgressBar::no_length().with_style(style(WITHOUT_BYTES)));
         let things = screen.add(ProgressBar::no_length().with_style(style(THINGS)));
-        Self { screen: screen.clone(), bytes, things, tally: Tally::default() }
+        Self {
+            screen: screen.clone(),
+            bytes,
+            things,
+            tally: Tally::default(),
+        }
     }
 
     fn show(&self) {
@@ -81,13 +85,17 @@ impl Reporter for Bars {
 impl Bars {
     /// Position, phase and message.
     pub(super) fn shown(&self) -> (u64, String, String) {
-        (self.bytes.position(), self.bytes.prefix(), self.things.message())
+        (
+            self.bytes.position(),
+            self.bytes.prefix(),
+            self.things.message(),
+        )
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ").tick_chars("|/-\\ ")
 }
 

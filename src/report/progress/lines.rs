@@ -26,14 +26,19 @@ impl Out {
         if self.is_gone {
             return;
         }
-        let done = self.out.write_all(format!("{text}\n").as_bytes()).and_then(|()| self.out.flush());
+        let done = self
+            .out
+            .write_all(format!("{text}\n").as_bytes())
+            .and_then(|()| self.out.flush());
         self.is_gone = done.is_err();
     }
 }
 
 impl std::fmt::Debug for Out {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Out").field("is_gone", &self.is_gone).finish_non_exhaustive()
+        f.debug_struct("Out")
+            .field("is_gone", &self.is_gone)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,7 +56,10 @@ impl PlainLines {
     /// Phases, failures, notes, and a status line each 30 s.
     pub(super) fn all(out: Box<dyn Write + Send>) -> Self {
         Self {
-            out: Out { out, is_gone: false },
+            out: Out {
+                out,
+                is_gone: false,
+            },
             failures_only: false,
             tally: Tally::default(),
             last: (Duration::ZERO, 0),
@@ -60,22 +68,28 @@ impl PlainLines {
 
     /// Failures and nothing else.
     pub(super) fn failures(out: Box<dyn Write + Send>) -> Self {
-        Self { failures_only: true, ..Self::all(out) }
+        Self {
+            failures_only: true,
+            ..Self::all(out)
+        }
     }
 
     fn line(&mut self, elapsed: Duration, text: &str) {
         let seconds = elapsed.as_secs();
         let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
-        self.out.line(&format!("[{hours:02}:{minutes:02}:{:02}] {text}", seconds % 60));
+        self.out.line(&format!(
+            "[{hours:02}:{minutes:02}:{:02}] {text}",
+            seconds % 60
+        ));
     }
 
     fn status(&self, elapsed: Duration) -> String {
         let millis = u64::try_from((elapsed - self.last.0).as_millis()).unwrap_or(u64::MAX);
         let each = rate(self.tally.sent - self.last.1, millis).filter(|each| *each > 0);
         let left = self.tally.totals.bytes - self.tally.bytes();
-        let eta = each.filter(|_| left > 0).map(|each| {
-            format!("about {} left", duration(left.saturating_mul(1000) / each))
-        });
+        let eta = each
+            .filter(|_| left > 0)
+            .map(|each| format!("about {} left", duration(left.saturating_mul(1000) / each)));
         let parts = [
             self.tally.bytes_text(),
             each.map(|each| format!("{}/s", size(each))),
@@ -84,7 +98,11 @@ impl PlainLines {
             self.tally.waiting().map(ToOwned::to_owned),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let text = if parts.is_empty() { "…".to_owned() } else { parts.join(", ") };
+        let text = if parts.is_empty() {
+            "…".to_owned()
+        } else {
+            parts.join(", ")
+        };
         format!("{}: {text}", self.tally.phase_word())
     }
 }
@@ -141,7 +159,15 @@ pub(super) struct EventLines {
 
 impl EventLines {
     pub(super) fn new(out: Box<dyn Write + Send>, clock: RunClock) -> Self {
-        Self { out: Out { out, is_gone: false }, clock, bytes: 0, told: Duration::ZERO }
+        Self {
+            out: Out {
+                out,
+                is_gone: false,
+            },
+            clock,
+            bytes: 0,
+            told: Duration::ZERO,
+        }
     }
 
     fn tell(&mut self, elapsed: Duration, event: &Event) {

@@ -124,7 +124,10 @@ struct Timed<L> {
 
 impl<L> Timed<L> {
     fn new(lines: L) -> Self {
-        Self { start: Instant::now(), lines }
+        Self {
+            start: Instant::now(),
+            lines,
+        }
     }
 }
 

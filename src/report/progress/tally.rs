@@ -28,12 +28,24 @@ impl Tally {
                 self.sent += bytes;
                 self.waiting = None;
             }
-            Event::Finished { what, name: _, bytes, rows } => self.finished(*what, *bytes, *rows),
+            Event::Finished {
+                what,
+                name: _,
+                bytes,
+                rows,
+            } => self.finished(*what, *bytes, *rows),
             Event::Failed { .. } => self.failed += 1,
-            Event::Waiting { reason, delay, attempt } => {
+            Event::Waiting {
+                reason,
+                delay,
+                attempt,
+            } => {
                 self.waits += 1;
                 let delay = duration(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-                self.waiting = Some(format!("waiting {delay} after try {attempt}: {}", clean(reason)));
+                self.waiting = Some(format!(
+                    "waiting {delay} after try {attempt}: {}",
+                    clean(reason)
+                ));
             }
             Event::Note(_) | Event::RunFinished => {}
         }
@@ -67,9 +79,8 @@ impl Tally {
         let of = |done: u64, total: u64, name: &str| {
             (total > 0).then(|| format!("{} of {} {name}", number(done), number(total)))
         };
-        let count = |count: u64, name: &str| {
-            (count > 0).then(|| format!("{} {name}", number(count)))
-        };
+        let count =
+            |count: u64, name: &str| (count > 0).then(|| format!("{} {name}", number(count)));
         let (done, totals) = (self.done, self.totals);
         let all = [
             of(done.files, totals.files, "files"),

@@ -24,12 +24,22 @@ impl Shared {
     }
 }
 
-const TOTALS: Totals =
-    Totals { files: 2, parts: 1, uploads: 0, rows: 5000, bytes: 100 * 1024 * 1024 };
+const TOTALS: Totals = Totals {
+    files: 2,
+    parts: 1,
+    uploads: 0,
+    rows: 5000,
+    bytes: 100 * 1024 * 1024,
+};
 
 fn story() -> Vec<(u64, Event)> {
     let mib = |count: u64| Event::BytesSent(count * 1024 * 1024);
-    let finished = |what, bytes, rows| Event::Finished { what, name: "a".to_owned(), bytes, rows };
+    let finished = |what, bytes, rows| Event::Finished {
+        what,
+        name: "a".to_owned(),
+        bytes,
+        rows,
+    };
     vec![
         (0, Event::Phase(Phase::Planning)),
         (1, Event::RunStarted(TOTALS)),
@@ -96,13 +106,19 @@ fn quiet_tells_failures_only() {
 
     let text = told(PlainLines::failures(Box::new(out.clone())), &out);
 
-    assert_eq!(text, "[00:00:31] ! part ri1_a: cannot insert rows\\u{1b}[2J: 400\n");
+    assert_eq!(
+        text,
+        "[00:00:31] ! part ri1_a: cannot insert rows\\u{1b}[2J: 400\n"
+    );
 }
 
 #[test]
 fn event_lines_add_bytes_up_and_lose_none() {
     let out = Shared::default();
-    let clock = RunClock { run_id: "r1".to_owned(), started_ms: 1_767_225_600_000 };
+    let clock = RunClock {
+        run_id: "r1".to_owned(),
+        started_ms: 1_767_225_600_000,
+    };
     let mut lines = EventLines::new(Box::new(out.clone()), clock);
 
     for millis in [100, 200, 1200, 1300] {
@@ -133,7 +149,10 @@ fn a_reader_that_has_gone_ends_the_lines_and_not_the_run() {
 
 #[test]
 fn draining_ends_with_the_run_or_with_the_last_sender() {
-    let clock = || RunClock { run_id: "r1".to_owned(), started_ms: 0 };
+    let clock = || RunClock {
+        run_id: "r1".to_owned(),
+        started_ms: 0,
+    };
     let screen = log_screen();
     for ends_itself in [true, false] {
         let (sender, receiver) = mpsc::channel();
@@ -146,7 +165,10 @@ fn draining_ends_with_the_run_or_with_the_last_sender() {
         let kept = ends_itself.then_some(sink);
         let out = Shared::default();
 
-        drain(&receiver, reporter(ProgressKind::Plain, clock(), Box::new(out.clone()), &screen));
+        drain(
+            &receiver,
+            reporter(ProgressKind::Plain, clock(), Box::new(out.clone()), &screen),
+        );
 
         assert_eq!(out.text(), "[00:00:00] checking\n");
         drop(kept);

@@ -2,6 +2,7 @@
 //! side by side.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -9,7 +10,7 @@ use crate::base::FileName;
 use crate::manifest::{FilesEntry, FilesSource, PathPattern};
 use crate::source::SourceError;
 
-use super::walk::{Found, split_literal, tidy, walk_entry};
+use super::walk::{Found, shown_of, split_literal, tidy, walk_entry};
 use super::{
     LocalFile, ResolveOptions, Resolved, SkipReason, Skipped, SourceProblem, SourceProblemKind,
 };
@@ -32,20 +33,19 @@ pub fn resolve_files(
         for found in walked.found {
             if !source.min_age.is_zero() && found.fingerprint.mtime_ns > youngest {
                 resolved.skipped.push(Skipped {
-                    shown: found.shown,
+                    shown: found.shown.into(),
                     reason: SkipReason::TooYoung,
                 });
                 continue;
             }
-            match remote_name(entry, &found) {
+            match remote_name(options, entry, &found) {
                 Ok(name) => files.push(LocalFile {
                     name,
-                    path: found.path,
                     shown: found.shown,
                     fingerprint: found.fingerprint,
                 }),
                 Err(kind) => resolved.problems.push(SourceProblem {
-                    shown: found.shown,
+                    shown: found.shown.into(),
                     kind,
                 }),
             }
@@ -61,7 +61,11 @@ pub fn resolve_files(
     Ok(resolved)
 }
 
-fn remote_name(entry: &FilesEntry, found: &Found) -> Result<FileName, SourceProblemKind> {
+fn remote_name(
+    options: &ResolveOptions<'_>,
+    entry: &FilesEntry,
+    found: &Found,
+) -> Result<FileName, SourceProblemKind> {
     let base = match (&entry.base, &entry.paths.pattern) {
         (Some(base), _) => tidy(base),
         (None, PathPattern::Glob(pattern)) => split_literal(pattern).0,
@@ -72,15 +76,14 @@ fn remote_name(entry: &FilesEntry, found: &Found) -> Result<FileName, SourceProb
                 .unwrap_or_default()
         }
     };
+    let base = shown_of(options.root, base);
     let base = base.trim_end_matches('/');
     let below = match base {
-        "" => Some(found.shown.as_str()),
+        "" => Some(&*found.shown),
         _ => found
             .shown
             .strip_prefix(base)
-            .and_then(|rest| rest.strip_prefix('/'))
-            // An absolute base against a path that is shown relative to the root.
-            .or_else(|| below_absolute(base, found)),
+            .and_then(|rest| rest.strip_prefix('/')),
     };
     let Some(below) = below else {
         return Err(SourceProblemKind::NotBelowBase {
@@ -88,16 +91,12 @@ fn remote_name(entry: &FilesEntry, found: &Found) -> Result<FileName, SourceProb
         });
     };
     let name = format!("{}{below}", entry.prefix);
-    name.parse()
-        .map_err(|error: crate::base::names::NameError| SourceProblemKind::BadName {
+    name.parse().map_err(
+        |error: crate::base::names::NameError| SourceProblemKind::BadName {
             name: name.clone(),
             why: error.why.to_owned(),
-        })
-}
-
-fn below_absolute<'a>(base: &str, found: &'a Found) -> Option<&'a str> {
-    let path = found.path.to_str()?;
-    path.strip_prefix(base)?.strip_prefix('/')
+        },
+    )
 }
 
 /// Sorted by name, each name once. A file that two entries give the same name
@@ -113,14 +112,14 @@ fn unique(mut files: Vec<LocalFile>, problems: &mut Vec<SourceProblem>) -> Vec<L
             kept.push(file);
             continue;
         };
-        if first.path == file.path {
+        if first.shown == file.shown {
             continue;
         }
         let name = file.name.to_string();
-        let other = first.shown.clone();
+        let other = String::from(&*first.shown);
         let same_form = composed(&first.shown) == composed(&file.shown);
         problems.push(SourceProblem {
-            shown: file.shown,
+            shown: file.shown.into(),
             kind: if same_form {
                 SourceProblemKind::FormTwins { name, other }
             } else {
@@ -132,46 +131,76 @@ fn unique(mut files: Vec<LocalFile>, problems: &mut Vec<SourceProblem>) -> Vec<L
 }
 
 fn find_case_twins(files: &[LocalFile], problems: &mut Vec<SourceProblem>) {
-    // A sort of folded names needs no map of all of them.
-    let mut folded: Vec<(String, usize)> = files
+    // Hashes first: folded copies of millions of names would fill memory.
+    let mut folded: Vec<(u64, usize)> = files
         .iter()
         .enumerate()
-        .map(|(index, file)| (file.name.as_str().to_lowercase(), index))
+        .map(|(index, file)| (folded_hash(file.name.as_str()), index))
         .collect();
     folded.sort_unstable();
     for pair in folded.windows(2) {
         if let [(one, first), (other, second)] = pair
             && one == other
+            && fold(&files[*first]).eq(fold(&files[*second]))
         {
             problems.push(SourceProblem {
-                shown: files[*second].shown.clone(),
+                shown: String::from(&*files[*second].shown),
                 kind: SourceProblemKind::CaseTwins {
-                    other: files[*first].shown.clone(),
+                    other: String::from(&*files[*first].shown),
                 },
             });
         }
     }
 }
 
+fn fold(file: &LocalFile) -> impl Iterator<Item = char> {
+    file.name.as_str().chars().flat_map(char::to_lowercase)
+}
+
+fn folded_hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if name.is_ascii() {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        name.bytes().for_each(|byte| hasher.write_u8(lower(byte)));
+    } else {
+        let lower = name.chars().flat_map(char::to_lowercase);
+        let mut utf8 = [0; 4];
+        lower.for_each(|c| {
+            c.encode_utf8(&mut utf8)
+                .bytes()
+                .for_each(|byte| hasher.write_u8(byte));
+        });
+    }
+    hasher.finish()
+}
+
 /// A name that is a folder in another name: some file systems, and some of the
 /// platform's clients, could not hold both.
 fn find_folder_clashes(files: &[LocalFile], problems: &mut Vec<SourceProblem>) {
     let mut reported = BTreeMap::new();
+    let mut before = "";
     for file in files {
         let name = file.name.as_str();
+        let shared = name.bytes().zip(before.bytes()).take_while(|(a, b)| a == b);
+        let shared = shared.count();
         for (at, _) in name.match_indices('/') {
-            let folder = name.split_at(at).0;
-            let clash = files.binary_search_by(|one| one.name.as_str().as_bytes().cmp(folder.as_bytes()));
+            // The name before is in this folder too, and has been looked at.
+            if at < shared {
+                continue;
+            }
+            let folder = name.split_at(at).0.as_bytes();
+            let clash = files.binary_search_by(|one| one.name.as_str().as_bytes().cmp(folder));
             if let Ok(index) = clash {
                 reported.entry(index).or_insert(&file.shown);
             }
         }
+        before = name;
     }
     for (index, other) in reported {
         problems.push(SourceProblem {
-            shown: files[index].shown.clone(),
+            shown: String::from(&*files[index].shown),
             kind: SourceProblemKind::FolderClash {
-                other: other.clone(),
+                other: String::from(&**other),
             },
         });
     }

@@ -33,12 +33,17 @@ pub struct ResolveOptions<'a> {
 pub struct LocalFile {
     /// Its remote name.
     pub name: FileName,
-    /// Where it is. Absolute.
-    pub path: PathBuf,
     /// Relative to the root, with `/`; absolute when outside.
-    pub shown: String,
+    pub shown: Box<str>,
     /// What it was when it was found.
     pub fingerprint: Fingerprint,
+}
+
+impl LocalFile {
+    /// Where it is. Not kept, since there can be millions of files.
+    pub fn path(&self, root: &Path) -> PathBuf {
+        root.join(&*self.shown)
+    }
 }
 
 /// The files of a files job.

@@ -27,8 +27,8 @@ pub fn resolve_rows(
     let inputs = std::mem::take(&mut table.files)
         .into_iter()
         .map(|file| RowInput {
-            path: file.found.path,
-            shown: file.found.shown,
+            path: options.root.join(&*file.found.shown),
+            shown: file.found.shown.into(),
             fingerprint: file.found.fingerprint,
             entry: file.entry,
             key: file.key,
@@ -56,11 +56,9 @@ pub fn resolve_uploads(
     let mut inputs: Vec<UploadInput> = Vec::new();
     let mut stems: BTreeMap<String, usize> = BTreeMap::new();
     for file in std::mem::take(&mut table.files) {
-        let Found {
-            path,
-            shown,
-            fingerprint,
-        } = file.found;
+        let Found { shown, fingerprint } = file.found;
+        let shown = String::from(shown);
+        let path = options.root.join(&shown);
         let entry = &source.entries[file.entry];
         let (by_ending, file_stem) = type_by_ending(&path);
         let Some(kind) = entry.kind.or(by_ending) else {
@@ -129,25 +127,26 @@ impl Table {
         all.sort_by(|(a, _), (b, _)| a.shown.as_bytes().cmp(b.shown.as_bytes()));
         let mut keys: BTreeMap<SourceKey, usize> = BTreeMap::new();
         for (found, entry) in all {
+            let shown = || String::from(&*found.shown);
             if let Some(last) = table.files.last()
                 && last.found.shown == found.shown
             {
                 if !same(last.entry, entry) {
-                    table.problem(found.shown, SourceProblemKind::TwoReadings);
+                    table.problem(shown(), SourceProblemKind::TwoReadings);
                 }
                 continue;
             }
             // Files are opened by every kind of job, and there are few of these.
-            if let Err(error) = std::fs::File::open(&found.path) {
+            if let Err(error) = std::fs::File::open(options.root.join(&*found.shown)) {
                 let why = error.to_string();
-                table.problem(found.shown, SourceProblemKind::Unreadable { why });
+                table.problem(shown(), SourceProblemKind::Unreadable { why });
                 continue;
             }
             let composed: String = found.shown.nfc().collect();
             let key = SourceKey::source(&composed);
             let first = *keys.entry(key.clone()).or_insert(table.files.len());
             if let Some(other) = table.files.get(first) {
-                let other = other.found.shown.clone();
+                let other = String::from(&*other.found.shown);
                 let twins = other.nfc().eq(composed.chars());
                 let kind = if twins {
                     SourceProblemKind::FormTwins {
@@ -157,7 +156,7 @@ impl Table {
                 } else {
                     SourceProblemKind::SameKey { other }
                 };
-                table.problem(found.shown, kind);
+                table.problem(shown(), kind);
                 continue;
             }
             table.files.push(TableFile { found, entry, key });

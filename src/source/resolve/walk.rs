@@ -6,7 +6,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use glob::{MatchOptions, Pattern};
 use walkdir::{DirEntry, WalkDir};
@@ -20,9 +20,9 @@ use super::{ResolveOptions, SkipReason, Skipped, SourceProblem, SourceProblemKin
 /// A file that an entry matches.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) path: PathBuf,
-    /// Relative to the root, as it is on the disk.
-    pub(super) shown: String,
+    /// Relative to the root, as it is on the disk; joined to the root it is the
+    /// path.
+    pub(super) shown: Box<str>,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -107,6 +107,18 @@ impl Walked {
         });
     }
 
+    fn file(&mut self, path: &Path, shown: String, metadata: &Metadata) {
+        // Opening is slow over millions of files; only doubtful ones are tried.
+        let open_to_all = metadata.permissions().mode() & 0o004 != 0;
+        if !open_to_all && let Err(error) = std::fs::File::open(path) {
+            return self.problem(&shown, unreadable(&error));
+        }
+        self.found.push(Found {
+            shown: shown.into(),
+            fingerprint: Fingerprint::of(metadata),
+        });
+    }
+
     fn skip(&mut self, shown: &str, reason: SkipReason) {
         self.skipped.push(Skipped {
             shown: shown.to_owned(),
@@ -123,7 +135,7 @@ struct Entries<'a> {
 
 impl Entries<'_> {
     fn literal(&self, text: &str, walked: &mut Walked) {
-        let shown = self.shown_of(tidy(text));
+        let shown = shown_of(self.options.root, tidy(text));
         let path = self.options.root.join(&shown);
         let link = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.is_symlink(),
@@ -145,7 +157,7 @@ impl Entries<'_> {
             Ok(metadata) if !metadata.is_file() => {
                 walked.problem(&shown, SourceProblemKind::NotAFile);
             }
-            Ok(metadata) => self.file(path, shown, &metadata, walked),
+            Ok(metadata) => walked.file(&path, shown, &metadata),
             Err(error) => walked.problem(&shown, link_or_unreadable(link, &error)),
         }
     }
@@ -159,13 +171,21 @@ impl Entries<'_> {
                 return Ok(());
             }
         };
-        let before = (walked.found.len(), walked.problems.len(), walked.skipped.len());
-        let prefix = self.shown_of(folder);
+        let before = (
+            walked.found.len(),
+            walked.problems.len(),
+            walked.skipped.len(),
+        );
+        let prefix = shown_of(self.options.root, folder);
         let start = self.options.root.join(&prefix);
         if start.is_dir() {
             self.walk(&start, &prefix, &rest, &pattern, walked)?;
         }
-        let after = (walked.found.len(), walked.problems.len(), walked.skipped.len());
+        let after = (
+            walked.found.len(),
+            walked.problems.len(),
+            walked.skipped.len(),
+        );
         if after == before && !self.options.allow_empty {
             walked.problem(text, SourceProblemKind::NoMatch);
         }
@@ -243,25 +263,12 @@ impl Entries<'_> {
             return walked.skip(&shown, SkipReason::NotAFile);
         }
         match entry.metadata() {
-            Ok(metadata) => self.file(entry.path().to_owned(), shown, &metadata, walked),
+            Ok(metadata) => walked.file(entry.path(), shown, &metadata),
             Err(error) => {
                 let why = unreadable(&io::Error::from(error));
                 walked.problem(&shown, why);
             }
         }
-    }
-
-    fn file(&self, path: PathBuf, shown: String, metadata: &Metadata, walked: &mut Walked) {
-        // Opening is slow over millions of files; only doubtful ones are tried.
-        let open_to_all = metadata.permissions().mode() & 0o004 != 0;
-        if !open_to_all && let Err(error) = std::fs::File::open(&path) {
-            return walked.problem(&shown, unreadable(&error));
-        }
-        walked.found.push(Found {
-            path,
-            shown,
-            fingerprint: Fingerprint::of(metadata),
-        });
     }
 
     fn walk_error(
@@ -306,17 +313,19 @@ impl Entries<'_> {
             .iter()
             .any(|pattern| pattern.matches_with(shown, MATCHING))
     }
+}
 
-    /// Relative to the root where it lies below it.
-    fn shown_of(&self, text: String) -> String {
-        let root = self.options.root.to_string_lossy();
-        let below = text
-            .strip_prefix(&*root)
-            .and_then(|rest| rest.strip_prefix('/').or(rest.is_empty().then_some("")));
-        match below {
-            Some(rest) if text.starts_with('/') => rest.to_owned(),
-            Some(_) | None => text,
-        }
+/// The text relative to the root where it lies below it.
+pub(super) fn shown_of(root: &Path, text: String) -> String {
+    if !text.starts_with('/') {
+        return text;
+    }
+    let root = root.to_string_lossy();
+    let below = text.strip_prefix(&*root);
+    match below.and_then(|rest| rest.strip_prefix('/')) {
+        Some(rest) => rest.to_owned(),
+        None if below == Some("") => String::new(),
+        None => text,
     }
 }
 
@@ -349,9 +358,10 @@ fn escaped_bytes(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
+        text.extend(chunk.invalid().iter().flat_map(|byte| {
+            let digit = |nibble| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+            ['\\', 'x', digit(byte >> 4), digit(byte & 15)]
+        }));
     }
     text
 }
@@ -370,11 +380,13 @@ fn unreadable(error: &io::Error) -> SourceProblemKind {
 }
 
 fn link_or_unreadable(link: bool, error: &io::Error) -> SourceProblemKind {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => unreadable(error),
-        io::ErrorKind::NotFound if link => SourceProblemKind::DanglingLink,
-        // `ELOOP` has no stable kind.
-        _ if link => SourceProblemKind::LinkLoop,
-        _ => unreadable(error),
+    let kind = error.kind();
+    if !link || kind == io::ErrorKind::PermissionDenied {
+        return unreadable(error);
     }
+    if kind == io::ErrorKind::NotFound {
+        return SourceProblemKind::DanglingLink;
+    }
+    // `ELOOP` has no stable kind.
+    SourceProblemKind::LinkLoop
 }

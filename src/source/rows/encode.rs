@@ -157,4 +157,17 @@ mod tests {
             assert_eq!(path_value(pattern, shown), value, "{pattern} {shown}");
         }
     }
+
+    #[test]
+    fn a_row_that_no_payload_can_hold_is_bad() {
+        let most = usize::try_from(CAP - super::super::pack::ENVELOPE).unwrap();
+        let mut out = vec![b' '; most + 6];
+
+        // Seven bytes before the row, and its closing brace is still to come.
+        assert!(finish_row(&mut out, 7).is_ok());
+        let bad = finish_row(&mut out, 7).unwrap_err();
+        assert_eq!(bad.why, RejectReason::TooLong { bytes: CAP + 1 });
+        assert_eq!(bad.field, None);
+        assert_eq!(bad.value.chars().count(), 201);
+    }
 }

@@ -64,13 +64,12 @@ impl Text {
             }
         };
         if let TextEncoding::Other(name) = encoding {
-            let encoding = Encoding::for_label(name.as_bytes()).ok_or_else(|| {
-                SourceError::Encoding {
+            let encoding =
+                Encoding::for_label(name.as_bytes()).ok_or_else(|| SourceError::Encoding {
                     path: shown.to_owned(),
                     encoding: name.clone(),
                     why: "the encoding is not known".to_owned(),
-                }
-            })?;
+                })?;
             bytes = Bytes::Coded(Box::new(Decoded::new(bytes, encoding, shown)));
         }
         let mut text = Self {

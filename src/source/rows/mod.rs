@@ -1,7 +1,7 @@
 //! Rows on disk to payloads, in one forward pass with flat memory.
 //!
 //! [`RowReader`] gives encoded rows; planning ([`cut_source`]) and sending
-//! ([`replay`]) share it, so that the plan's bytes are the bytes sent. What
+//! ([`replay()`]) share it, so that the plan's bytes are the bytes sent. What
 //! cannot be encoded goes to the caller as a [`Reject`] and has no row index.
 
 mod convert;
@@ -25,7 +25,7 @@ pub use cut::{Candidate, Cut, CutSettings, Pass, cut_source};
 pub use encode::Mapping;
 pub use infer::{MAX_COLUMNS, infer_schema};
 pub use reject::{Reject, RejectReason};
-pub use replay::{Replayed, Sending, halve, replay, replay_rows};
+pub use replay::{EachRow, Replayed, Sending, halve, replay, replay_rows};
 
 /// Where rejected rows go.
 pub(crate) type Rejects<'a> = &'a mut dyn FnMut(Reject);

@@ -31,6 +31,9 @@ pub enum Replayed {
     Stopped,
 }
 
+/// Takes a row, with its index in the part and its place in the source.
+pub type EachRow<'a> = &'a mut dyn FnMut(u64, &[u8], RowStart) -> ControlFlow<()>;
+
 /// Makes the payloads of the wanted parts, in order.
 ///
 /// `buffer` gives room for that many bytes, its content does not matter; the
@@ -62,13 +65,12 @@ pub fn replay(
     Ok(Replayed::Whole)
 }
 
-/// Gives the rows of one part one by one, with their index in the part and their
-/// place in the source. The part's digest is not checked: the caller may stop
-/// early.
+/// Gives the rows of one part one by one. The part's digest is not checked: the
+/// caller may stop early.
 pub fn replay_rows(
     sending: Sending<'_>,
     part: usize,
-    each: &mut dyn FnMut(u64, &[u8], RowStart) -> ControlFlow<()>,
+    each: EachRow<'_>,
     cancel: &CancelToken,
 ) -> Result<Replayed, SourceError> {
     let Some(cut) = sending.cuts.get(part) else {

@@ -3,7 +3,7 @@
 
 /// A day from 0001-01-01 to 9999-12-31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Day {
+pub(super) struct Date {
     pub(super) year: u16,
     pub(super) month: u8,
     pub(super) day: u8,
@@ -30,7 +30,7 @@ pub(super) enum Flaw {
     Precision,
 }
 
-impl Day {
+impl Date {
     /// Reads `YYYY-[M]M-[D]D` from the front; answers what follows.
     pub(super) fn read(text: &[u8]) -> Result<(Self, &[u8]), Flaw> {
         let (year, rest) = digits(text, 4, 4).ok_or(Flaw::Form)?;
@@ -81,7 +81,10 @@ impl<'a> Clock<'a> {
         let (second, mut rest) = small(rest)?;
         let mut fraction: &[u8] = &[];
         if let [b'.', after @ ..] = rest {
-            let count = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let count = after
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
             if count == 0 {
                 return Err(Flaw::Form);
             }

@@ -31,8 +31,13 @@ pub(super) struct Converter {
 enum Kind {
     String,
     Integer,
-    Float { comma: bool },
-    Boolean { yes: Option<Texts>, no: Option<Texts> },
+    Float {
+        comma: bool,
+    },
+    Boolean {
+        yes: Option<Texts>,
+        no: Option<Texts>,
+    },
     Temporal(Temporal),
     Geography,
 }
@@ -179,7 +184,10 @@ impl Converter {
             },
             JsonValue::True | JsonValue::False => self.write_json_boolean(value, out),
             JsonValue::Number(text) => self.write_json_number(text, out),
-            JsonValue::String { raw, escaped: false } => {
+            JsonValue::String {
+                raw,
+                escaped: false,
+            } => {
                 if matches!(self.kind, Kind::String) && matches!(self.nulls, Nulls::None) {
                     write_quoted(raw, out);
                     return Ok(());

@@ -36,11 +36,7 @@ pub(crate) fn write_integer(text: &[u8], out: &mut Vec<u8>) -> Result<(), Reject
 
 /// Writes a float. With `comma` the decimal separator is a comma and a point is
 /// an error, so that a thousands separator can't change a value.
-pub(crate) fn write_float(
-    text: &[u8],
-    comma: bool,
-    out: &mut Vec<u8>,
-) -> Result<(), RejectReason> {
+pub(crate) fn write_float(text: &[u8], comma: bool, out: &mut Vec<u8>) -> Result<(), RejectReason> {
     if comma {
         if text.contains(&b'.') {
             return Err(RejectReason::NotFloat);
@@ -91,7 +87,9 @@ pub(crate) fn is_json_integer(text: &[u8]) -> bool {
 
 enum NumberForm {
     /// JSON's grammar.
-    Json { exponent: bool },
+    Json {
+        exponent: bool,
+    },
     /// `+1`, `.5`, `1.`, `007`: clear, but not JSON.
     Loose,
     Other,

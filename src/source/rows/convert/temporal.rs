@@ -5,7 +5,7 @@
 use jiff::civil;
 use jiff::fmt::strtime;
 
-use super::calendar::{Clock, Day, Flaw};
+use super::calendar::{Clock, Date, Flaw};
 use super::{RejectReason, TimeFormat, VariableType, ZonePolicy};
 
 /// How a temporal variable's text is read.
@@ -75,7 +75,7 @@ impl Temporal {
         let flaw = |flaw| self.reason(flaw);
         match self.shape {
             Shape::Date => {
-                let (day, rest) = Day::read(text).map_err(flaw)?;
+                let (day, rest) = Date::read(text).map_err(flaw)?;
                 if !rest.is_empty() {
                     return Err(RejectReason::NotDate);
                 }
@@ -86,8 +86,9 @@ impl Temporal {
             Shape::Time => {
                 let (clock, rest) = Clock::read(text).map_err(flaw)?;
                 match (Zone::read(rest), self.zone) {
-                    (Zone::None, _) | (Zone::Offset(_), ZonePolicy::Drop) => {}
-                    (Zone::Offset(0), ZonePolicy::Utc) => {}
+                    (Zone::None, _)
+                    | (Zone::Offset(_), ZonePolicy::Drop)
+                    | (Zone::Offset(0), ZonePolicy::Utc) => {}
                     // Without a day there is nothing to move.
                     (Zone::Offset(_), ZonePolicy::Fail | ZonePolicy::Utc) => {
                         return Err(RejectReason::Zone);
@@ -105,7 +106,7 @@ impl Temporal {
 
     fn write_canonical_moment(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
         let flaw = |flaw| self.reason(flaw);
-        let (day, rest) = Day::read(text).map_err(flaw)?;
+        let (day, rest) = Date::read(text).map_err(flaw)?;
         let [b'T' | b't' | b' ', rest @ ..] = rest else {
             return Err(RejectReason::NotDateTime);
         };
@@ -280,7 +281,7 @@ impl Zone {
     }
 }
 
-fn to_civil(day: Day, clock: Clock<'_>) -> Option<civil::DateTime> {
+fn to_civil(day: Date, clock: Clock<'_>) -> Option<civil::DateTime> {
     let signed = |value: u8| i8::try_from(value).ok();
     civil::DateTime::new(
         i16::try_from(day.year).ok()?,
@@ -303,7 +304,7 @@ fn shifted(moment: civil::DateTime, offset_seconds: i32) -> Option<civil::DateTi
 
 fn write_day(date: civil::Date, out: &mut Vec<u8>) -> Result<(), RejectReason> {
     let part = |value: i8| u8::try_from(value).unwrap_or_default();
-    let day = Day {
+    let day = Date {
         year: u16::try_from(date.year()).unwrap_or_default(),
         month: part(date.month()),
         day: part(date.day()),

@@ -16,7 +16,10 @@ fn text_with(
     converter(kind, change).write_text(cell.as_bytes(), &mut out)?;
     let written = String::from_utf8(out).unwrap();
     // Whatever is written is JSON.
-    assert!(serde_json::from_str::<serde_json::Value>(&written).is_ok(), "{written}");
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&written).is_ok(),
+        "{written}"
+    );
     Ok(written)
 }
 
@@ -65,7 +68,10 @@ fn floats_keep_their_digits_where_they_are_json_already() {
         ("1.50", Ok("1.50")),
         ("-0.0", Ok("-0.0")),
         ("1E+5", Ok("1E+5")),
-        ("0.1000000000000000055511151231257827", Ok("0.1000000000000000055511151231257827")),
+        (
+            "0.1000000000000000055511151231257827",
+            Ok("0.1000000000000000055511151231257827"),
+        ),
         (".5", Ok("0.5")),
         ("1.", Ok("1")),
         ("+1.25", Ok("1.25")),
@@ -98,9 +104,7 @@ fn floats_keep_their_digits_where_they_are_json_already() {
 
 #[test]
 fn a_decimal_comma_leaves_no_room_for_a_point() {
-    let comma = |cell| {
-        text_with(VariableType::Float, |one| one.convert.decimal = b',', cell)
-    };
+    let comma = |cell| text_with(VariableType::Float, |one| one.convert.decimal = b',', cell);
 
     assert_eq!(comma("3,14").as_deref(), Ok("3.14"));
     assert_eq!(comma("-3").as_deref(), Ok("-3"));
@@ -119,8 +123,14 @@ fn booleans_have_their_words() {
     };
 
     assert_eq!(text(VariableType::Boolean, "True").as_deref(), Ok("true"));
-    assert_eq!(text(VariableType::Boolean, " FALSE ").as_deref(), Ok("false"));
-    assert_eq!(text(VariableType::Boolean, "1"), Err(RejectReason::NotBoolean));
+    assert_eq!(
+        text(VariableType::Boolean, " FALSE ").as_deref(),
+        Ok("false")
+    );
+    assert_eq!(
+        text(VariableType::Boolean, "1"),
+        Err(RejectReason::NotBoolean)
+    );
     assert_eq!(yes_no("Y").as_deref(), Ok("true"));
     assert_eq!(yes_no("0").as_deref(), Ok("false"));
     assert_eq!(yes_no("y"), Err(RejectReason::NotBoolean));
@@ -137,10 +147,17 @@ fn null_markers_replace_the_default() {
     assert_eq!(marked(VariableType::Float, "-999").as_deref(), Ok("null"));
     assert_eq!(marked(VariableType::Float, " NA ").as_deref(), Ok("null"));
     assert_eq!(marked(VariableType::String, "NA").as_deref(), Ok("null"));
-    assert_eq!(marked(VariableType::String, " NA").as_deref(), Ok("\" NA\""));
+    assert_eq!(
+        marked(VariableType::String, " NA").as_deref(),
+        Ok("\" NA\"")
+    );
     assert_eq!(text(VariableType::String, "").as_deref(), Ok("\"\""));
     assert_eq!(
-        text_with(VariableType::Integer, |one| one.convert.null_markers = Some(vec![]), ""),
+        text_with(
+            VariableType::Integer,
+            |one| one.convert.null_markers = Some(vec![]),
+            ""
+        ),
         Err(RejectReason::NotInteger)
     );
 }
@@ -155,7 +172,10 @@ fn a_required_variable_takes_no_null() {
 
 #[test]
 fn strings_are_escaped_as_json() {
-    let all: String = (0..0x20).map(char::from).chain("\"\\/\u{7f}é\u{2028}😀".chars()).collect();
+    let all: String = (0..0x20)
+        .map(char::from)
+        .chain("\"\\/\u{7f}é\u{2028}😀".chars())
+        .collect();
     let written = text(VariableType::String, &all).unwrap();
 
     assert_eq!(serde_json::from_str::<String>(&written).unwrap(), all);
@@ -196,8 +216,14 @@ fn moments_are_written_in_one_form() {
     for (cell, wanted) in [
         ("2026-01-02T03:04:05", Ok("\"2026-01-02T03:04:05\"")),
         ("2026-1-2 3:4:5.120", Ok("\"2026-01-02T03:04:05.120\"")),
-        ("2026-01-02T03:04:05.123456", Ok("\"2026-01-02T03:04:05.123456\"")),
-        ("2026-01-02T03:04:05.123456000", Ok("\"2026-01-02T03:04:05.123456\"")),
+        (
+            "2026-01-02T03:04:05.123456",
+            Ok("\"2026-01-02T03:04:05.123456\""),
+        ),
+        (
+            "2026-01-02T03:04:05.123456000",
+            Ok("\"2026-01-02T03:04:05.123456\""),
+        ),
         ("2026-01-02T03:04:05.1234567", Err(RejectReason::Precision)),
         ("2026-01-02T24:00:00", Err(RejectReason::NotInCalendar)),
         ("2026-01-02T23:59:60", Err(RejectReason::NotInCalendar)),
@@ -219,14 +245,35 @@ fn moments_are_written_in_one_form() {
 #[test]
 fn a_zone_is_moved_or_dropped_when_the_manifest_says_so() {
     let zone = |policy, cell| {
-        text_with(VariableType::DateTime, |one| one.convert.zone = policy, cell).unwrap()
+        text_with(
+            VariableType::DateTime,
+            |one| one.convert.zone = policy,
+            cell,
+        )
+        .unwrap()
     };
 
     for (cell, utc, drop) in [
-        ("2026-01-01T00:30:00.25+02:00", "2025-12-31T22:30:00.25", "2026-01-01T00:30:00.25"),
-        ("2024-02-28T23:00:00-0130", "2024-02-29T00:30:00", "2024-02-28T23:00:00"),
-        ("2026-01-01 00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00"),
-        ("2026-01-01 00:00:00", "2026-01-01T00:00:00", "2026-01-01T00:00:00"),
+        (
+            "2026-01-01T00:30:00.25+02:00",
+            "2025-12-31T22:30:00.25",
+            "2026-01-01T00:30:00.25",
+        ),
+        (
+            "2024-02-28T23:00:00-0130",
+            "2024-02-29T00:30:00",
+            "2024-02-28T23:00:00",
+        ),
+        (
+            "2026-01-01 00:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00",
+        ),
+        (
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00",
+        ),
     ] {
         assert_eq!(zone(ZonePolicy::Utc, cell), format!("\"{utc}\""));
         assert_eq!(zone(ZonePolicy::Drop, cell), format!("\"{drop}\""));
@@ -245,21 +292,41 @@ fn a_zone_is_moved_or_dropped_when_the_manifest_says_so() {
 fn times_are_padded() {
     let zone = |policy, cell| text_with(VariableType::Time, |one| one.convert.zone = policy, cell);
 
-    assert_eq!(text(VariableType::Time, "3:4:5.5").as_deref(), Ok("\"03:04:05.5\""));
-    assert_eq!(text(VariableType::Time, "23:59:59").as_deref(), Ok("\"23:59:59\""));
-    assert_eq!(text(VariableType::Time, "12:30"), Err(RejectReason::NotTime));
-    assert_eq!(text(VariableType::Time, "12:30:00Z"), Err(RejectReason::Zone));
-    assert_eq!(zone(ZonePolicy::Drop, "12:30:00+05").as_deref(), Ok("\"12:30:00\""));
-    assert_eq!(zone(ZonePolicy::Utc, "12:30:00Z").as_deref(), Ok("\"12:30:00\""));
-    assert_eq!(zone(ZonePolicy::Utc, "12:30:00+05"), Err(RejectReason::Zone));
+    assert_eq!(
+        text(VariableType::Time, "3:4:5.5").as_deref(),
+        Ok("\"03:04:05.5\"")
+    );
+    assert_eq!(
+        text(VariableType::Time, "23:59:59").as_deref(),
+        Ok("\"23:59:59\"")
+    );
+    assert_eq!(
+        text(VariableType::Time, "12:30"),
+        Err(RejectReason::NotTime)
+    );
+    assert_eq!(
+        text(VariableType::Time, "12:30:00Z"),
+        Err(RejectReason::Zone)
+    );
+    assert_eq!(
+        zone(ZonePolicy::Drop, "12:30:00+05").as_deref(),
+        Ok("\"12:30:00\"")
+    );
+    assert_eq!(
+        zone(ZonePolicy::Utc, "12:30:00Z").as_deref(),
+        Ok("\"12:30:00\"")
+    );
+    assert_eq!(
+        zone(ZonePolicy::Utc, "12:30:00+05"),
+        Err(RejectReason::Zone)
+    );
 }
 
 #[test]
 fn epochs_become_moments_days_and_times() {
     use TimeFormat::{EpochMicros, EpochMillis, EpochSeconds};
-    let epoch = |kind, format: TimeFormat, cell| {
-        text_with(kind, |one| one.convert.format = format, cell)
-    };
+    let epoch =
+        |kind, format: TimeFormat, cell| text_with(kind, |one| one.convert.format = format, cell);
 
     for (format, cell, wanted) in [
         (EpochSeconds, "0", "1970-01-01T00:00:00"),
@@ -267,7 +334,11 @@ fn epochs_become_moments_days_and_times() {
         (EpochSeconds, "1700000000", "2023-11-14T22:13:20"),
         (EpochMillis, "1700000000120", "2023-11-14T22:13:20.120"),
         (EpochMillis, "-1", "1969-12-31T23:59:59.999"),
-        (EpochMicros, "1700000000000001", "2023-11-14T22:13:20.000001"),
+        (
+            EpochMicros,
+            "1700000000000001",
+            "2023-11-14T22:13:20.000001",
+        ),
     ] {
         let found = epoch(VariableType::DateTime, format, cell);
         assert_eq!(found, Ok(format!("\"{wanted}\"")), "{cell}");
@@ -284,33 +355,73 @@ fn epochs_become_moments_days_and_times() {
     }
 }
 
+fn pattern(
+    kind: VariableType,
+    pattern: &str,
+    zone: ZonePolicy,
+    cell: &str,
+) -> Result<String, RejectReason> {
+    let change = |one: &mut Variable| {
+        one.convert.format = TimeFormat::Pattern(pattern.to_owned());
+        one.convert.zone = zone;
+    };
+    text_with(kind, change, cell)
+}
+
 #[test]
 fn patterns_are_those_of_strptime() {
-    let pattern = |kind, pattern: &str, zone, cell| {
-        let change = |one: &mut Variable| {
-            one.convert.format = TimeFormat::Pattern(pattern.to_owned());
-            one.convert.zone = zone;
-        };
-        text_with(kind, change, cell)
-    };
-    let fail = ZonePolicy::Fail;
-
-    for (kind, form, zone, cell, wanted) in [
-        (VariableType::Date, "%d.%m.%Y", fail, "31.12.2025", Ok("\"2025-12-31\"")),
-        (VariableType::Date, "%d.%m.%Y", fail, "30.02.2025", Err(RejectReason::NotDate)),
-        (VariableType::Date, "%b %d, %Y", fail, "Mar 05, 2024", Ok("\"2024-03-05\"")),
-        (VariableType::DateTime, "%Y%m%d %H%M", fail, "20240305 0709", Ok("\"2024-03-05T07:09:00\"")),
-        (VariableType::DateTime, "%Y-%m-%dT%H:%M:%S%.f", fail, "2024-03-05T07:09:01.5", Ok("\"2024-03-05T07:09:01.500\"")),
-        (VariableType::DateTime, "%Y-%m-%dT%H:%M:%S%.f", fail, "2024-03-05T07:09:01.1234567", Err(RejectReason::Precision)),
-        (VariableType::DateTime, "%Y-%m-%d %H:%M %z", fail, "2024-03-05 07:09 +0100", Err(RejectReason::Zone)),
-        (VariableType::DateTime, "%Y-%m-%d %H:%M %z", ZonePolicy::Utc, "2024-03-05 00:09 +0100", Ok("\"2024-03-04T23:09:00\"")),
-        (VariableType::DateTime, "%Y-%m-%d %H:%M %z", ZonePolicy::Drop, "2024-03-05 00:09 +0100", Ok("\"2024-03-05T00:09:00\"")),
-        (VariableType::Time, "%H:%M", fail, "7:05", Ok("\"07:05:00\"")),
-        (VariableType::Time, "%H:%M", fail, "25:05", Err(RejectReason::NotTime)),
+    use VariableType::{Date, DateTime, Time};
+    let seconds = "%Y-%m-%dT%H:%M:%S%.f";
+    for (kind, form, cell, wanted) in [
+        (Date, "%d.%m.%Y", "31.12.2025", Ok("\"2025-12-31\"")),
+        (Date, "%d.%m.%Y", "30.02.2025", Err(RejectReason::NotDate)),
+        (Date, "%b %d, %Y", "Mar 05, 2024", Ok("\"2024-03-05\"")),
+        (
+            DateTime,
+            "%Y%m%d %H%M",
+            "20240305 0709",
+            Ok("\"2024-03-05T07:09:00\""),
+        ),
+        (
+            DateTime,
+            seconds,
+            "2024-03-05T07:09:01.5",
+            Ok("\"2024-03-05T07:09:01.500\""),
+        ),
+        (
+            DateTime,
+            seconds,
+            "2024-03-05T07:09:01.1234567",
+            Err(RejectReason::Precision),
+        ),
+        (Time, "%H:%M", "7:05", Ok("\"07:05:00\"")),
+        (Time, "%H:%M", "25:05", Err(RejectReason::NotTime)),
     ] {
-        let found = pattern(kind, form, zone, cell);
-        assert_eq!(found.as_deref().map_err(|why| *why), wanted, "{form} {cell}");
+        let found = pattern(kind, form, ZonePolicy::Fail, cell);
+        assert_eq!(
+            found.as_deref().map_err(|why| *why),
+            wanted,
+            "{form} {cell}"
+        );
     }
+}
+
+#[test]
+fn a_pattern_with_an_offset_follows_the_zone_policy() {
+    let moment = |zone| {
+        let form = "%Y-%m-%d %H:%M %z";
+        pattern(VariableType::DateTime, form, zone, "2024-03-05 00:09 +0100")
+    };
+
+    assert_eq!(moment(ZonePolicy::Fail), Err(RejectReason::Zone));
+    assert_eq!(
+        moment(ZonePolicy::Utc).as_deref(),
+        Ok("\"2024-03-04T23:09:00\"")
+    );
+    assert_eq!(
+        moment(ZonePolicy::Drop).as_deref(),
+        Ok("\"2024-03-05T00:09:00\"")
+    );
 }
 
 #[test]
@@ -339,22 +450,58 @@ fn json_scalars_keep_to_their_types() {
         (VariableType::String, string("a\\n"), Ok("\"a\\n\"")),
         (VariableType::Integer, string("12"), Ok("12")),
         (VariableType::Integer, string("\\u0031"), Ok("1")),
-        (VariableType::Integer, number("1.0"), Err(RejectReason::FloatInInteger)),
-        (VariableType::Integer, JsonValue::True, Err(RejectReason::WrongType(VariableType::Integer))),
-        (VariableType::Float, number("1e400"), Err(RejectReason::FloatRange)),
-        (VariableType::Float, string("NaN"), Err(RejectReason::NotFinite)),
+        (
+            VariableType::Integer,
+            number("1.0"),
+            Err(RejectReason::FloatInInteger),
+        ),
+        (
+            VariableType::Integer,
+            JsonValue::True,
+            Err(RejectReason::WrongType(VariableType::Integer)),
+        ),
+        (
+            VariableType::Float,
+            number("1e400"),
+            Err(RejectReason::FloatRange),
+        ),
+        (
+            VariableType::Float,
+            string("NaN"),
+            Err(RejectReason::NotFinite),
+        ),
         (VariableType::Boolean, JsonValue::False, Ok("false")),
         (VariableType::Boolean, string("true"), Ok("true")),
-        (VariableType::Boolean, number("1"), Err(RejectReason::WrongType(VariableType::Boolean))),
+        (
+            VariableType::Boolean,
+            number("1"),
+            Err(RejectReason::WrongType(VariableType::Boolean)),
+        ),
         (VariableType::Date, string("2026-1-1"), Ok("\"2026-01-01\"")),
-        (VariableType::Date, number("20260101"), Err(RejectReason::WrongType(VariableType::Date))),
-        (VariableType::Geography, JsonValue::Nested(b"{}"), Err(RejectReason::Nested)),
-        (VariableType::String, JsonValue::Nested(b"{}"), Err(RejectReason::Nested)),
+        (
+            VariableType::Date,
+            number("20260101"),
+            Err(RejectReason::WrongType(VariableType::Date)),
+        ),
+        (
+            VariableType::Geography,
+            JsonValue::Nested(b"{}"),
+            Err(RejectReason::Nested),
+        ),
+        (
+            VariableType::String,
+            JsonValue::Nested(b"{}"),
+            Err(RejectReason::Nested),
+        ),
         (VariableType::String, JsonValue::Null, Ok("null")),
         (VariableType::Integer, string(""), Ok("null")),
     ] {
         let found = json(kind, value);
-        assert_eq!(found.as_deref().map_err(|why| *why), wanted, "{kind} {value:?}");
+        assert_eq!(
+            found.as_deref().map_err(|why| *why),
+            wanted,
+            "{kind} {value:?}"
+        );
     }
 }
 
@@ -365,7 +512,10 @@ fn null_markers_hold_for_json_values_too() {
     });
     for value in [
         JsonValue::Number(b"-999"),
-        JsonValue::String { raw: b"n\\/a", escaped: true },
+        JsonValue::String {
+            raw: b"n\\/a",
+            escaped: true,
+        },
     ] {
         let mut out = Vec::new();
         marked.write_json(value, &mut Vec::new(), &mut out).unwrap();

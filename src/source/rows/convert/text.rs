@@ -20,9 +20,10 @@ pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectR
 /// Whether any byte cannot stand in a JSON string as it is.
 fn needs_escape(text: &[u8]) -> bool {
     // No early end: the compiler makes wide compares of this.
-    text.iter().fold(false, |found, byte| {
-        found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\')
-    })
+    let found = text.iter().fold(0, |found, byte| {
+        found | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\')
+    });
+    found != 0
 }
 
 fn escape(text: &[u8], out: &mut Vec<u8>) {

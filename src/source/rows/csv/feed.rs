@@ -24,6 +24,8 @@ pub(super) struct Feed {
     prime: bool,
     /// Where the row that is being read starts.
     row: (u64, u64),
+    /// No row may have more bytes: a quote left open would fill memory.
+    longest: u64,
 }
 
 impl Feed {
@@ -38,6 +40,7 @@ impl Feed {
             ended: false,
             prime: false,
             row: (0, 1),
+            longest: CAP,
         }
     }
 
@@ -184,12 +187,14 @@ impl Feed {
         }
         if self.handed == self.filled {
             let (start, line) = self.row;
-            if self.position().saturating_sub(start) > CAP {
+            if self.position().saturating_sub(start) > self.longest {
                 return Err(SourceError::Csv {
                     path: self.text.shown().to_owned(),
                     line,
                     column: 1,
-                    why: CsvProblem::TooLong { limit: CAP },
+                    why: CsvProblem::TooLong {
+                        limit: self.longest,
+                    },
                 });
             }
             // An extended block shrinks to its usual size again.
@@ -209,5 +214,48 @@ impl Feed {
 impl Read for Feed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.hand_out(buffer).map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::CancelToken;
+    use crate::manifest::TextEncoding;
+
+    #[test]
+    fn a_row_that_is_too_long_is_not_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let mut bytes = b"a\n1\n\"".to_vec();
+        bytes.resize(4 * BLOCK, b'x');
+        std::fs::write(&path, bytes).unwrap();
+        let text = Text::open(&path, "a.csv", &TextEncoding::Utf8, &CancelToken::new()).unwrap();
+        let mut feed = Feed::new(text);
+        feed.longest = 2 * BLOCK as u64;
+        let mut room = vec![0; BLOCK];
+        let start = feed.row_start(4, 3, None).unwrap();
+        let mut total = 0;
+        let error = loop {
+            match feed.hand_out(&mut room) {
+                Ok(count) => total += count,
+                Err(error) => break error,
+            }
+        };
+
+        assert_eq!(start, Some((4, 3)));
+        assert_eq!(total, 3 * BLOCK);
+        assert!(
+            matches!(
+                &error,
+                SourceError::Csv {
+                    line: 3,
+                    column: 1,
+                    why: CsvProblem::TooLong { .. },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct CsvRows {
     /// Of the next row.
     next_record: u64,
     header: Vec<String>,
+    header_line: u64,
 }
 
 struct Cells {
@@ -56,7 +57,7 @@ impl CsvRows {
         mapping: Mapping<'_>,
     ) -> Result<Self, SourceError> {
         let mut rows = Self::without_schema(text, dialect)?;
-        let line = rows.header_line();
+        let line = rows.header_line;
         // An empty file has no columns that could be wrong, and no rows.
         if !rows.header.is_empty() {
             rows.cells = Cells::bind(mapping, &rows.header, rows.text().shown(), line)?;
@@ -89,6 +90,7 @@ impl CsvRows {
             line_base: skipped,
             next_record: 0,
             header: Vec::new(),
+            header_line: 1,
         };
         match &dialect.header {
             Header::Names(names) => rows.header.clone_from(names),
@@ -209,6 +211,7 @@ impl CsvRows {
             },
             why: format!("the header in line {} is not in it", start.line),
         })?;
+        self.header_line = start.line;
         self.next_record = 0;
         Ok(())
     }
@@ -220,10 +223,6 @@ impl CsvRows {
             self.byte_base.wrapping_add(position.byte()),
             self.line_base.wrapping_add(position.line()),
         )
-    }
-
-    fn header_line(&self) -> u64 {
-        self.dialect.skip_lines + 1
     }
 
     fn ragged(&self, byte: u64, line: u64, end: u64) -> SourceError {
@@ -257,9 +256,11 @@ impl CsvRows {
     }
 
     fn reader_error(&self, error: ::csv::Error) -> SourceError {
-        let error = match error.into_kind() {
-            ::csv::ErrorKind::Io(error) => error,
-            other => std::io::Error::other(format!("{other:?}")),
+        // Bytes of any shape are asked for, so there is no other kind.
+        let error = if let ::csv::ErrorKind::Io(error) = error.into_kind() {
+            error
+        } else {
+            std::io::ErrorKind::InvalidData.into()
         };
         SourceError::io(self.text().shown(), "read", error)
     }
@@ -290,15 +291,12 @@ impl Cells {
             if places.next().is_some() {
                 repeated.push(name.clone());
             }
-            match place {
-                Some(index) => {
-                    used[index] = true;
-                    from.push(CellFrom::Column(index));
-                }
-                None => {
-                    missing.push(name.clone());
-                    from.push(CellFrom::Missing);
-                }
+            if let Some(index) = place {
+                used[index] = true;
+                from.push(CellFrom::Column(index));
+            } else {
+                missing.push(name.clone());
+                from.push(CellFrom::Missing);
             }
         }
         let unused = |(name, used): (&String, &bool)| (!used).then(|| name.clone());

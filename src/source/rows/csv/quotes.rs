@@ -241,3 +241,93 @@ fn line_start(block: &[u8], at: usize, end: usize) -> Option<usize> {
         None => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn follow(dialect: &CsvDialect, blocks: &[&[u8]]) -> Option<BadQuote> {
+        let mut quotes = Quotes::new(dialect, 0, 1).unwrap();
+        for block in blocks {
+            quotes.block(block);
+        }
+        quotes.end();
+        quotes.bad()
+    }
+
+    /// The same rules, one byte at a time, over the whole text: the offset.
+    fn plain(dialect: &CsvDialect, text: &[u8]) -> Option<u64> {
+        let mut state = State::FieldStart;
+        let (mut comment, mut opened, mut row_start) = (false, 0, true);
+        for (at, byte) in text.iter().enumerate() {
+            let ends = [dialect.delimiter, b'\n', b'\r'].contains(byte);
+            if comment {
+                comment = *byte != b'\n';
+                continue;
+            }
+            match state {
+                State::FieldStart if row_start && Some(*byte) == dialect.comment => {
+                    comment = true;
+                    continue;
+                }
+                State::FieldStart if Some(*byte) == dialect.quote => {
+                    (state, opened) = (State::Quoted, at);
+                }
+                State::FieldStart | State::Bare | State::AfterQuote if ends => {
+                    state = State::FieldStart;
+                }
+                State::FieldStart | State::Bare => state = State::Bare,
+                State::Quoted if Some(*byte) == dialect.quote => state = State::AfterQuote,
+                State::Quoted if Some(*byte) == dialect.escape => state = State::Escaped,
+                State::Escaped => state = State::Quoted,
+                State::Quoted => {}
+                State::AfterQuote if Some(*byte) == dialect.quote && dialect.escape.is_none() => {
+                    state = State::Quoted;
+                }
+                State::AfterQuote => return Some(at as u64),
+            }
+            row_start = state == State::FieldStart && matches!(byte, b'\n' | b'\r');
+        }
+        matches!(state, State::Quoted | State::Escaped).then_some(opened as u64)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Comments are not mixed with bare carriage returns: there a comment's
+        /// start can be unclear at the edge of a block.
+        #[test]
+        fn blocks_do_not_change_what_is_found(
+            text in "[a,\"\n#\\\\é]{0,40}",
+            cuts in prop::collection::vec(0_usize..40, 0..4),
+            escape in prop::option::of(Just(b'\\')),
+            comment in prop::option::of(Just(b'#')),
+        ) {
+            let dialect = CsvDialect { escape, comment, ..CsvDialect::default() };
+            let text = text.as_bytes();
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).collect();
+            ends.extend([0, text.len()]);
+            ends.sort_unstable();
+            let blocks: Vec<&[u8]> = ends.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+            let bytes: Vec<&[u8]> = text.chunks(1).collect();
+
+            let whole = follow(&dialect, &[text]);
+            prop_assert_eq!(whole.map(|bad| bad.offset), plain(&dialect, text));
+            for split in [blocks, bytes] {
+                let found = follow(&dialect, &split);
+                prop_assert_eq!(found.map(|bad| (bad.offset, bad.line, bad.why)),
+                    whole.map(|bad| (bad.offset, bad.line, bad.why)));
+            }
+        }
+
+        #[test]
+        fn carriage_returns_end_fields_too(text in "[a,\"\r\n]{0,40}") {
+            let dialect = CsvDialect::default();
+            let found = follow(&dialect, &[text.as_bytes()]);
+
+            prop_assert_eq!(found.map(|bad| bad.offset), plain(&dialect, text.as_bytes()));
+        }
+    }
+}

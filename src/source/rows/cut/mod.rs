@@ -75,10 +75,14 @@ pub fn cut_source(
         rejected += 1;
         rejects(reject);
     };
-    let hasher = PartHasher::for_rows(&settings.owner, reading.mapping.words());
+    let cutting = Cutting {
+        settings,
+        source: &reading.input.key,
+        hasher: PartHasher::for_rows(&settings.owner, reading.mapping.words()),
+        cap: CAP,
+    };
     let mut next = |row: &mut Vec<u8>| reader.next_encoded(row, &mut count);
-    let source = &reading.input.key;
-    let (cuts, rows) = cut_rows(&mut next, &hasher, source, candidates, settings)?;
+    let (cuts, rows) = cut_rows(&mut next, &cutting, candidates)?;
     reader.check_unchanged()?;
     Ok(Pass {
         cuts,
@@ -89,18 +93,25 @@ pub fn cut_source(
 }
 
 /// Appends the next row to an empty buffer; `None` at the end.
-pub(super) type NextRow<'a> =
-    &'a mut dyn FnMut(&mut Vec<u8>) -> Result<Option<RowStart>, SourceError>;
+type NextRow<'a> = &'a mut dyn FnMut(&mut Vec<u8>) -> Result<Option<RowStart>, SourceError>;
 
-/// The cut itself. `hasher` has seen no rows. Answers the cuts and how many rows
-/// there were.
-pub(super) fn cut_rows(
+/// What the cut of one source rests on.
+struct Cutting<'a> {
+    settings: &'a CutSettings,
+    source: &'a SourceKey,
+    /// It has seen no rows.
+    hasher: PartHasher,
+    /// No payload has more bytes.
+    cap: u64,
+}
+
+/// The cut itself. Answers the cuts and how many rows there were.
+fn cut_rows(
     next: NextRow<'_>,
-    hasher: &PartHasher,
-    source: &SourceKey,
+    cutting: &Cutting<'_>,
     candidates: &[Candidate<'_>],
-    settings: &CutSettings,
 ) -> Result<(Vec<Cut>, u64), SourceError> {
+    let settings = cutting.settings;
     let mut listed: BTreeMap<u64, Vec<&PartIdentity>> = BTreeMap::new();
     for Candidate { identity } in candidates {
         if identity.owner == settings.owner && identity.rows > 0 {
@@ -126,18 +137,18 @@ pub(super) fn cut_rows(
         let start = rows.start;
         rows.again();
         let part = Part {
-            hasher: hasher.clone(),
+            cutting,
+            hasher: cutting.hasher.clone(),
             size: PayloadSize::EMPTY,
             live: listed.remove(&first_row).unwrap_or_default(),
             fallback: None,
-            source,
         };
-        let end = part.find_end(&mut rows, settings.payload.min(CAP))?;
+        let end = part.find_end(&mut rows)?;
         cuts.push(Cut {
             identity: PartIdentity {
                 slug: settings.slug.clone(),
                 owner: settings.owner.clone(),
-                source: source.clone(),
+                source: cutting.source.clone(),
                 first_row,
                 rows: end.size.rows(),
                 digest: end.digest,
@@ -154,13 +165,13 @@ pub(super) fn cut_rows(
 
 /// A part whose end is being looked for.
 struct Part<'a> {
+    cutting: &'a Cutting<'a>,
     hasher: PartHasher,
     size: PayloadSize,
     /// Listed parts that start where it starts and may still turn out to be it.
     live: Vec<&'a PartIdentity>,
     /// Where it ends if none of them does.
     fallback: Option<(End<'a>, u64)>,
-    source: &'a SourceKey,
 }
 
 /// Where a part ends.
@@ -171,7 +182,9 @@ struct End<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn find_end(mut self, rows: &mut Rows<'_>, payload: u64) -> Result<End<'a>, SourceError> {
+    fn find_end(mut self, rows: &mut Rows<'_>) -> Result<End<'a>, SourceError> {
+        let cap = self.cutting.cap;
+        let payload = self.cutting.settings.payload.min(cap);
         loop {
             if self.live.is_empty()
                 && let Some((end, place)) = self.fallback.take()
@@ -190,7 +203,7 @@ impl<'a> Part<'a> {
                 }
             }
             let size = self.size.with(rows.row.len() as u64);
-            if size.bytes() > CAP {
+            if size.bytes() > cap {
                 // No payload can hold so much: these are not what they seem.
                 self.live.clear();
             }
@@ -217,7 +230,7 @@ impl<'a> Part<'a> {
         if self.live.iter().all(|one| one.rows > count) {
             return Ok(());
         }
-        let own = |one: &PartIdentity| one.source == *self.source;
+        let own = |one: &PartIdentity| one.source == *self.cutting.source;
         let found = self
             .live
             .iter()
@@ -238,7 +251,7 @@ impl<'a> Part<'a> {
     fn end_here(&self, kept: Option<&'a PartIdentity>) -> End<'a> {
         End {
             size: self.size,
-            digest: self.hasher.digest(self.source),
+            digest: self.hasher.digest(self.cutting.source),
             kept,
         }
     }

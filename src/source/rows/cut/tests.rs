@@ -26,16 +26,30 @@ fn start(record: u64) -> RowStart {
 }
 
 /// Cuts rows that lie in memory.
-fn cut_of(
+fn cut_of(rows: &[Vec<u8>], source: &SourceKey, listed: &[PartIdentity], payload: u64) -> Vec<Cut> {
+    let cuts = cut_under(CAP, rows, source, listed, payload);
+    check(rows, source, &cuts, payload);
+    cuts
+}
+
+fn cut_under(
+    cap: u64,
     rows: &[Vec<u8>],
     source: &SourceKey,
     listed: &[PartIdentity],
     payload: u64,
 ) -> Vec<Cut> {
     let settings = settings(payload);
-    let hasher = PartHasher::for_rows(&settings.owner, SCHEMA);
-    let candidates: Vec<Candidate<'_>> =
-        listed.iter().map(|identity| Candidate { identity }).collect();
+    let cutting = Cutting {
+        settings: &settings,
+        source,
+        hasher: PartHasher::for_rows(&settings.owner, SCHEMA),
+        cap,
+    };
+    let candidates: Vec<Candidate<'_>> = listed
+        .iter()
+        .map(|identity| Candidate { identity })
+        .collect();
     let mut left = rows.iter().enumerate();
     let mut next = |out: &mut Vec<u8>| {
         assert!(out.is_empty());
@@ -44,9 +58,8 @@ fn cut_of(
             start(index as u64)
         }))
     };
-    let (cuts, count) = cut_rows(&mut next, &hasher, source, &candidates, &settings).unwrap();
+    let (cuts, count) = cut_rows(&mut next, &cutting, &candidates).unwrap();
     assert_eq!(count, rows.len() as u64);
-    check(rows, source, &cuts, payload);
     cuts
 }
 
@@ -69,7 +82,10 @@ fn check(rows: &[Vec<u8>], source: &SourceKey, cuts: &[Cut], payload: u64) {
         assert_eq!(cut.bytes, size.bytes());
         match &cut.kept {
             Some(kept) => {
-                assert_eq!((kept.first_row, kept.rows), (identity.first_row, identity.rows));
+                assert_eq!(
+                    (kept.first_row, kept.rows),
+                    (identity.first_row, identity.rows)
+                );
                 assert_eq!(kept.digest, hasher.digest(&kept.source));
             }
             None => assert!(cut.bytes <= payload || identity.rows == 1),
@@ -194,7 +210,10 @@ fn a_part_with_refused_rows_is_the_same_part() {
     let mut listed = identities(&cut_of(&rows, &source(), &[], 60));
     listed[0].refused = 2;
 
-    assert_eq!(kept(&cut_of(&rows, &source(), &listed, 60)), listed.map_some());
+    assert_eq!(
+        kept(&cut_of(&rows, &source(), &listed, 60)),
+        listed.map_some()
+    );
 }
 
 #[test]
@@ -207,17 +226,30 @@ fn parts_of_another_owner_and_bulk_uploads_are_no_candidates() {
     });
     listed[0].owner = SourceKey::owner("m", "other");
 
-    assert_eq!(cut_of(&rows, &source(), &listed, 60), cut_of(&rows, &source(), &[], 60));
+    assert_eq!(
+        cut_of(&rows, &source(), &listed, 60),
+        cut_of(&rows, &source(), &[], 60)
+    );
 }
 
 #[test]
 fn a_listed_part_over_the_cap_is_given_up() {
-    let rows: Vec<Vec<u8>> = vec![vec![b'x'; 30_000_000]; 5];
-    let mut listed = identities(&cut_of(&rows, &source(), &[], CAP));
-    listed[0].rows = 5;
-    let after = cut_of(&rows, &source(), &listed[..1], 40_000_000);
+    let rows = rows_of(&[4; 40]);
+    let listed = identities(&cut_of(&rows, &source(), &[], 10_000));
+    let after = cut_under(100, &rows, &source(), &listed, 50);
 
-    assert_eq!(sizes(&after), [1; 5]);
+    assert_eq!(listed[0].rows, 40);
+    assert_eq!(after, cut_of(&rows, &source(), &[], 50));
+}
+
+#[test]
+fn a_payload_over_the_cap_is_cut_at_the_cap() {
+    let rows = rows_of(&[4; 40]);
+
+    assert_eq!(
+        cut_under(50, &rows, &source(), &[], 1_000),
+        cut_of(&rows, &source(), &[], 50)
+    );
 }
 
 trait MapSome {

@@ -1,8 +1,11 @@
 use super::*;
-use crate::source::rows::tests::support::Fixture;
+use crate::source::rows::tests::support::{Fixture, lines};
 
 fn inferred(sources: &[Fixture], known: &[(String, VariableType)]) -> Vec<(String, VariableType)> {
-    let sources: Vec<_> = sources.iter().map(|one| (&one.input, &one.format)).collect();
+    let sources: Vec<_> = sources
+        .iter()
+        .map(|one| (&one.input, &one.format))
+        .collect();
     infer_schema(&sources, known, &CancelToken::new())
         .unwrap()
         .into_iter()
@@ -21,7 +24,10 @@ trait MapLines {
 
 impl MapLines for [&str] {
     fn map_lines(&self) -> String {
-        self.iter().map(|one| format!("1,{one}")).collect::<Vec<_>>().join("\n")
+        self.iter()
+            .map(|one| format!("1,{one}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -74,14 +80,19 @@ fn all_sources_count_and_columns_keep_their_first_order() {
 
 #[test]
 fn json_text_is_no_number_and_nested_values_are_kept_as_text() {
-    let source = Fixture::ndjson("{\"a\":\"1\",\"b\":[1],\"c\":1}\n{\"a\":\"2\",\"b\":1,\"c\":\"x\"}");
+    let source =
+        Fixture::ndjson("{\"a\":\"1\",\"b\":[1],\"c\":1}\n{\"a\":\"2\",\"b\":1,\"c\":\"x\"}");
     let sources = [(&source.input, &source.format)];
     let found = infer_schema(&sources, &[], &CancelToken::new()).unwrap();
 
     let kinds: Vec<_> = found.iter().map(|one| one.kind).collect();
     assert_eq!(kinds, [VariableType::String; 3]);
     assert_eq!(found[1].convert.nested, NestedPolicy::Json);
-    let rows = Fixture { schema: found, ..source }.rows();
+    let rows = Fixture {
+        schema: found,
+        ..source
+    }
+    .rows();
     assert_eq!(rows[0], r#"{"a":"1","b":"[1]","c":"1"}"#);
 }
 
@@ -101,7 +112,7 @@ fn the_remote_table_s_types_and_names_hold() {
 
 #[test]
 fn keys_that_are_data_do_not_fill_memory() {
-    let text: String = (0..=MAX_COLUMNS).map(|n| format!("{{\"k{n}\":1}}\n")).collect();
+    let text = lines(MAX_COLUMNS + 1, |n| format!("{{\"k{n}\":1}}\n"));
     let source = Fixture::ndjson(text);
     let error = infer_schema(&[(&source.input, &source.format)], &[], &CancelToken::new());
 
@@ -113,5 +124,12 @@ fn a_flaw_in_a_source_is_an_error_here_too() {
     let source = Fixture::ndjson("{\"a\":1}\n{\"a\":");
     let error = infer_schema(&[(&source.input, &source.format)], &[], &CancelToken::new());
 
-    assert!(matches!(error, Err(SourceError::Json { line: 2, column: 6, .. })));
+    assert!(matches!(
+        error,
+        Err(SourceError::Json {
+            line: 2,
+            column: 6,
+            ..
+        })
+    ));
 }

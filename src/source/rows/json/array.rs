@@ -236,40 +236,50 @@ impl Scan {
             return end.map(|_| self.at.max(1));
         }
         while self.at < text.len() {
-            if self.in_string {
-                let Some(stop) = memchr::memchr2(b'"', b'\\', &text[self.at..]) else {
-                    self.at = text.len();
-                    return None;
-                };
-                self.at += stop;
-                if text[self.at] == b'\\' {
-                    // The escaped byte may not be there yet.
-                    if self.at + 1 == text.len() {
-                        return None;
-                    }
-                    self.at += 2;
-                    continue;
-                }
-                self.at += 1;
-                self.in_string = false;
+            let found = if self.in_string {
+                self.string(text)
             } else {
-                let marks = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
-                let Some(stop) = text[self.at..].iter().position(marks) else {
-                    self.at = text.len();
-                    return None;
-                };
-                self.at += stop;
-                match text[self.at] {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    _ => self.depth = self.depth.saturating_sub(1),
-                }
-                self.at += 1;
-            }
+                self.bracket(text)
+            };
+            found?;
             if self.depth == 0 && !self.in_string {
                 return Some(self.at);
             }
         }
         None
+    }
+
+    /// Goes to the end of a string or over an escape in it.
+    fn string(&mut self, text: &[u8]) -> Option<()> {
+        let Some(stop) = memchr::memchr2(b'"', b'\\', &text[self.at..]) else {
+            self.at = text.len();
+            return None;
+        };
+        self.at += stop;
+        let escape = text[self.at] == b'\\';
+        // The escaped byte may not be there yet.
+        if escape && self.at + 1 == text.len() {
+            return None;
+        }
+        self.in_string = escape;
+        self.at += if escape { 2 } else { 1 };
+        Some(())
+    }
+
+    /// Goes over the next bracket or quote.
+    fn bracket(&mut self, text: &[u8]) -> Option<()> {
+        let marks = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+        let Some(stop) = text[self.at..].iter().position(marks) else {
+            self.at = text.len();
+            return None;
+        };
+        self.at += stop;
+        match text[self.at] {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            _ => self.depth = self.depth.saturating_sub(1),
+        }
+        self.at += 1;
+        Some(())
     }
 }

@@ -1,5 +1,5 @@
 //! JSON sources: one object a line ([`lines`]) or one array of objects
-//! ([`array`]). A source is never held whole: texts of single rows are cut out of
+//! ([`mod@array`]). A source is never held whole: texts of single rows are cut out of
 //! blocks and walked in place.
 
 mod array;

@@ -424,4 +424,24 @@ mod tests {
         assert!(Walker::new(good.as_bytes()).value().is_ok());
         assert_eq!(flaw(&bad), (128, JsonProblem::TooDeep { limit: 128 }));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn it_agrees_with_serde_json_on_any_text(
+            text in r#"[\[\]{}:,"\\ua0-9.eE+ tn-]{0,12}"#,
+            wrap in proptest::prelude::any::<bool>(),
+        ) {
+            let text = if wrap { format!("[{text}]") } else { text };
+            let mut walker = Walker::new(text.as_bytes());
+            let ours = walker.value().and_then(|_| walker.end());
+            match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(_) => proptest::prop_assert_eq!(ours, Ok(())),
+                // A literal may be good JSON and too large for a double.
+                Err(error) if error.to_string().contains("out of range") => {}
+                Err(_) => proptest::prop_assert!(ours.is_err()),
+            }
+        }
+    }
 }

@@ -6,12 +6,13 @@ use crate::source::{JsonProblem, SourceError};
 use super::support::{Fixture, drain};
 
 fn place(error: SourceError) -> (u64, u64, JsonProblem) {
-    match error {
-        SourceError::Json {
-            line, column, why, ..
-        } => (line, column, why),
-        other => panic!("{other:?}"),
-    }
+    let SourceError::Json {
+        line, column, why, ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    (line, column, why)
 }
 
 #[test]
@@ -45,7 +46,9 @@ fn an_array_gives_the_same_rows_as_lines() {
             .that(|one| one.convert.nested = NestedPolicy::Json)
             .rows()
     };
-    let lines = nested(Fixture::ndjson(objects.map(|one| one.replace('\n', " ")).join("\n")));
+    let lines = nested(Fixture::ndjson(
+        objects.map(|one| one.replace('\n', " ")).join("\n"),
+    ));
 
     for text in [
         format!("[{}]", objects.join(",")),
@@ -53,7 +56,10 @@ fn an_array_gives_the_same_rows_as_lines() {
     ] {
         assert_eq!(nested(Fixture::json(text)), lines);
     }
-    assert_eq!(lines[0], r#"{"a":"[{\"}","b":"{\"c\":[1,{\"d\":\"]\\\\\"}]}"}"#);
+    assert_eq!(
+        lines[0],
+        r#"{"a":"[{\"}","b":"{\"c\":[1,{\"d\":\"]\\\\\"}]}"}"#
+    );
 }
 
 #[test]
@@ -96,7 +102,10 @@ fn lines_that_are_not_json_are_errors_with_their_place() {
         ("\n{\"a\":\"é\",}", (2, 9, JsonProblem::TrailingComma)),
         ("{\"a\":1}{\"a\":2}\n", (1, 8, JsonProblem::TrailingText)),
         ("{\"a\":NaN}\n", (1, 6, JsonProblem::NotANumber)),
-        ("{\"a\":1,\"b\":2,\"\\u0061\":3}", (1, 14, JsonProblem::DuplicateKey { key: "a".into() })),
+        (
+            "{\"a\":1,\"b\":2,\"\\u0061\":3}",
+            (1, 14, JsonProblem::DuplicateKey { key: "a".into() }),
+        ),
         ("{\"a\":\"\\udc00\"}", (1, 7, JsonProblem::LoneSurrogate)),
     ] {
         let error = Fixture::ndjson(text).strings(&["a"]).drop_extra().error();
@@ -117,7 +126,10 @@ fn an_array_that_is_not_one_is_an_error_with_its_place() {
         ("[{\"a\":1},\n{\"a\":2}", (2, 8, JsonProblem::EndsEarly)),
         ("[{\"a\":1},\n{\"a\":\"x", (2, 8, JsonProblem::EndsEarly)),
         ("[{\"a\":1},\n\n]", (1, 9, JsonProblem::TrailingComma)),
-        ("[{\"a\":1}\n {\"a\":2}]", (2, 2, unexpected("`,` or `]`", "`{`"))),
+        (
+            "[{\"a\":1}\n {\"a\":2}]",
+            (2, 2, unexpected("`,` or `]`", "`{`")),
+        ),
         ("[,{\"a\":2}]", (1, 2, unexpected("a value", "`,`"))),
         ("[{\"a\":\n\n]}]", (3, 1, unexpected("a value", "`]`"))),
         ("[{\"a\":1}]\nx", (2, 1, JsonProblem::TrailingText)),
@@ -147,10 +159,11 @@ fn nesting_is_bounded_in_both_forms() {
 
 #[test]
 fn what_is_json_but_no_row_is_a_reject() {
-    let read = Fixture::ndjson("[1]\n{\"a\":1}\n7\n\"x\"\n{\"a\":\"x\"}\n{}\n{\"a\":[1]}\n{\"a\":1e3}")
-        .variable("a", VariableType::Integer)
-        .read()
-        .unwrap();
+    let read =
+        Fixture::ndjson("[1]\n{\"a\":1}\n7\n\"x\"\n{\"a\":\"x\"}\n{}\n{\"a\":[1]}\n{\"a\":1e3}")
+            .variable("a", VariableType::Integer)
+            .read()
+            .unwrap();
 
     assert_eq!(read.rows, [r#"{"a":1}"#]);
     let found: Vec<_> = read
@@ -216,9 +229,7 @@ fn pointers_lead_into_nested_values() {
 
     assert_eq!(
         fixture.rows(),
-        [
-            r#"{"a":"10","b":"true","c":null,"d":"[10,{\"y/z\":true}]","e":null,"f":"7"}"#
-        ]
+        [r#"{"a":"10","b":"true","c":null,"d":"[10,{\"y/z\":true}]","e":null,"f":"7"}"#]
     );
 }
 

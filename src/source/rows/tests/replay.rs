@@ -8,10 +8,10 @@ use crate::source::rows::{
     Candidate, CutSettings, Pass, Replayed, Sending, cut_source, halve, replay, replay_rows,
 };
 
-use super::support::Fixture;
+use super::support::{Fixture, lines};
 
 fn sources() -> Vec<Fixture> {
-    let csv: String = (0..200).map(|n| format!("{n},\"{}\n\"\n", "é".repeat(n % 17))).collect();
+    let csv = lines(200, |n| format!("{n},\"{}\n\"\n", "é".repeat(n % 17)));
     let json: Vec<String> = (0..200)
         .map(|n| format!("{{\"n\":{n},\"s\":\"{}\"}}", "é".repeat(n % 17)))
         .collect();
@@ -117,7 +117,10 @@ fn parts_that_are_not_wanted_are_passed_over() {
         let pass = pass(&fixture, &[], 900);
         let all = payloads(&fixture, &pass, &|_| true).unwrap();
         let some = payloads(&fixture, &pass, &|index| index % 3 == 1).unwrap();
-        let wanted: Vec<_> = all.into_iter().filter(|(index, _)| index % 3 == 1).collect();
+        let wanted: Vec<_> = all
+            .into_iter()
+            .filter(|(index, _)| index % 3 == 1)
+            .collect();
 
         assert_eq!(some, wanted);
     }

@@ -13,7 +13,8 @@ use crate::source::rows::{Mapping, Reading, Reject, RowReader, RowStart};
 
 /// A source on disk with its schema.
 pub(crate) struct Fixture {
-    pub(crate) folder: tempfile::TempDir,
+    /// Kept, since dropping it deletes the source.
+    pub(crate) _folder: tempfile::TempDir,
     pub(crate) input: RowInput,
     pub(crate) format: RowFormat,
     pub(crate) schema: Vec<Variable>,
@@ -36,7 +37,7 @@ impl Fixture {
         fs::write(&path, bytes).unwrap();
         let fingerprint = Fingerprint::of(&fs::metadata(&path).unwrap());
         Self {
-            folder,
+            _folder: folder,
             input: RowInput {
                 path,
                 shown: name.to_owned(),
@@ -157,4 +158,13 @@ pub(crate) fn variable(name: &str, kind: VariableType) -> Variable {
         description: None,
         value_labels: std::collections::BTreeMap::new(),
     }
+}
+
+/// One text from many, as `map` and `collect` would make it.
+pub(crate) fn lines(count: usize, mut line: impl FnMut(usize) -> String) -> String {
+    let mut text = String::new();
+    for index in 0..count {
+        text.push_str(&line(index));
+    }
+    text
 }
