@@ -12,3 +12,5 @@ mod harness;
 mod manifest_docs;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod smoke;

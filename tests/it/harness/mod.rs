@@ -1,1 +1,23 @@
-//! What the tests share: a world, an outcome, redactions.
+//! What the tests share: a [`World`] (a folder, a sandbox, the program), the
+//! [`Outcome`] of a command, and the two characters that each test runs under.
+//!
+//! Everything is real: the program is a subprocess with a cleared environment,
+//! the sandbox is a server on a socket in this process, so that a test can
+//! script faults, freeze requests and look inside.
+
+mod outcome;
+mod world;
+
+pub(crate) use outcome::Outcome;
+pub(crate) use world::{DATASET, World};
+
+use redivis_ingest::sandbox::Character;
+
+/// Runs a test under both characters, so that no test rests on a convenient
+/// answer to a question that the platform leaves open.
+pub(crate) fn under_both(test: impl Fn(World)) {
+    for character in [Character::Friendly, Character::Worst] {
+        eprintln!("under {character:?}");
+        test(World::new(character));
+    }
+}
