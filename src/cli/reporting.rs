@@ -17,11 +17,10 @@ use super::output::Output;
 use super::rejects::RejectsFile;
 use super::settings::ProgressStyle;
 use super::workplace::Workplace;
-use crate::base::cancel::CancelReason;
-use crate::event::{Event, EventSink, FailKind, RunEnd};
+use crate::event::{Event, EventSink, RunEnd};
 use crate::plan::Plan;
 use crate::report::{
-    self, ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_plan,
+    ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_plan,
 };
 use crate::state::RunFolder;
 
@@ -91,10 +90,9 @@ impl<'a> Reporting<'a> {
             return Ok(());
         }
         let style = self.context.stdout_style();
-        let shown = self.args.manifest.manifest.display().to_string();
         let rate = self.workplace.calls_per_second();
         let mut out = Output::stdout();
-        let written = write_plan(&mut out, plan, false, &style, rate, &shown);
+        let written = write_plan(&mut out, plan, false, &style, rate, None);
         out.finish(written)
     }
 
@@ -186,8 +184,8 @@ impl<'a> Reporting<'a> {
         RunFacts {
             run_id: self.workplace.run_id.to_string(),
             command: "run".to_owned(),
-            manifest_name: Some(manifest.name.to_string()),
-            manifest_sha256: Some(manifest.digest.to_string()),
+            manifest: manifest.name.to_string(),
+            manifest_sha256: manifest.digest.to_string(),
             endpoint: self.workplace.endpoint_shown.clone(),
             datasets: manifest
                 .datasets()
@@ -198,20 +196,14 @@ impl<'a> Reporting<'a> {
             ended_ms: self.context.environment.now_ms(),
             exit: exit.number(),
             exit_word: exit.name(),
-            failure: failure.map(|failure| report::Failure {
-                kind: kind_of(failure.exit),
-                message: failure.one_line(),
-            }),
-            stopped_by: self.context.cancel.reason().map(|reason| match reason {
-                CancelReason::Interrupted | CancelReason::Terminated => "signal",
-                CancelReason::Deadline => "deadline",
-                CancelReason::Abandoned => "fail_fast",
-            }),
+            failure: failure.map(Failure::one_line),
+            stopped_by: self.context.cancel.reason(),
             workers: self.workplace.transfer.transfers as u64,
-            requests: RequestFacts::from(&stats),
+            requests: RequestFacts::of(&stats),
             report_path: self.report_path().map(shown),
             rejects_path: rejects.finish().map(shown),
             rejects: rejects.count(),
+            first_rejects: rejects.first(),
         }
     }
 }
@@ -235,25 +227,4 @@ fn write_file(
     }
     let _kept: File = file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-/// What an exit code of a failure outside of any item means for a script.
-fn kind_of(exit: ExitCode) -> Option<FailKind> {
-    match exit {
-        ExitCode::NotAuthorised => Some(FailKind::Unauthorized),
-        ExitCode::Mismatch => Some(FailKind::Mismatch),
-        ExitCode::Drifted => Some(FailKind::Drifted),
-        ExitCode::Locked => Some(FailKind::Locked),
-        ExitCode::Refused => Some(FailKind::Refused),
-        ExitCode::Input | ExitCode::Manifest => Some(FailKind::Input),
-        ExitCode::LocalIo => Some(FailKind::LocalIo),
-        ExitCode::Partial => Some(FailKind::Failed),
-        ExitCode::Temporary => Some(FailKind::Temporary),
-        ExitCode::Interrupted | ExitCode::Terminated => Some(FailKind::Cancelled),
-        ExitCode::Done
-        | ExitCode::Failed
-        | ExitCode::Changes
-        | ExitCode::Usage
-        | ExitCode::NothingToDo => None,
-    }
 }

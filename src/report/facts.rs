@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::FailKind;
+use crate::base::cancel::CancelReason;
 use crate::redivis::HttpStats;
 
 /// A run as a whole.
@@ -12,13 +12,13 @@ pub struct RunFacts {
     pub run_id: String,
     /// The command, such as `run`.
     pub command: String,
-    /// The manifest's name where no plan tells it.
-    pub manifest_name: Option<String>,
-    /// SHA-256 of the manifest's text where no plan tells it.
-    pub manifest_sha256: Option<String>,
-    /// The API's address where no plan tells it; nothing secret in it.
+    /// The manifest's name.
+    pub manifest: String,
+    /// SHA-256 of the manifest's text.
+    pub manifest_sha256: String,
+    /// The API's address; nothing secret in it.
     pub endpoint: String,
-    /// The datasets where no plan tells them.
+    /// The datasets.
     pub datasets: Vec<String>,
     /// When it began: milliseconds since 1970.
     pub started_ms: i64,
@@ -29,10 +29,10 @@ pub struct RunFacts {
     /// Its word, such as `partial`.
     pub exit_word: &'static str,
     /// What ended the run outside of any item, such as a manifest that cannot be
-    /// used or a remote that cannot be read.
-    pub failure: Option<Failure>,
-    /// What stopped it early: `signal`, `deadline`, `fail_fast`.
-    pub stopped_by: Option<&'static str>,
+    /// used or a remote that cannot be read: the error and its causes on one line.
+    pub failure: Option<String>,
+    /// What stopped it early.
+    pub stopped_by: Option<CancelReason>,
     /// Tasks on the network at once.
     pub workers: u64,
     /// What was said to the API and the storage.
@@ -43,15 +43,8 @@ pub struct RunFacts {
     pub rejects_path: Option<String>,
     /// Rows that were left out, here or by the platform.
     pub rejects: u64,
-}
-
-/// A failure outside of any item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What it means for a script; `None`: nothing specific, a bug.
-    pub kind: Option<FailKind>,
-    /// The error and its causes on one line.
-    pub message: String,
+    /// The first of them in words.
+    pub first_rejects: Vec<String>,
 }
 
 impl RunFacts {
@@ -68,10 +61,10 @@ impl RunFacts {
         let worked = self.millis().saturating_mul(self.workers.max(1));
         if worked == 0 || waited < worked {
             None
-        } else if self.requests.retries > self.requests.rate_limited {
-            Some("repeats of failed requests")
-        } else {
+        } else if self.requests.retries <= self.requests.rate_limited {
             Some("the API's rate limit")
+        } else {
+            Some("the API's rate limit and failed requests")
         }
     }
 }
@@ -114,8 +107,9 @@ pub struct CallFacts {
     pub max_ms: f64,
 }
 
-impl From<&HttpStats> for RequestFacts {
-    fn from(stats: &HttpStats) -> Self {
+impl RequestFacts {
+    /// What the client counted.
+    pub fn of(stats: &HttpStats) -> Self {
         // Tenths of a millisecond are as fine as the counts are.
         let millis = |time: std::time::Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
         Self {
@@ -159,7 +153,10 @@ mod tests {
         assert_eq!(facts.limited_by(), Some("the API's rate limit"));
 
         facts.requests.retries = 3;
-        assert_eq!(facts.limited_by(), Some("repeats of failed requests"));
+        assert_eq!(
+            facts.limited_by(),
+            Some("the API's rate limit and failed requests")
+        );
 
         facts.ended_ms = facts.started_ms - 1;
         assert_eq!(facts.limited_by(), None);

@@ -21,7 +21,7 @@ mod summary;
 mod words;
 
 pub use accuracy::PlanAccuracy;
-pub use facts::{CallFacts, Failure, RequestFacts, RunFacts};
+pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;

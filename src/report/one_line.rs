@@ -1,4 +1,4 @@
-//! A run in one line of JSON, for Airflow's XCom and for `--summary`.
+//! A run in one line of JSON, for Airflow's `XCom` and for `--summary`.
 //!
 //! What does not fit is cut by one rule: texts are cut at 1,000 characters; then
 //! datasets and failures are added while the line stays within the limit, and
@@ -20,60 +20,58 @@ const MOST_CHARS: usize = 1000;
 /// Failures that are looked at; more would not help anybody.
 const MOST_FAILURES: usize = 50;
 
-impl RunReport<'_> {
-    /// The line, without its line break.
-    pub fn one_line(&self) -> String {
-        let facts = &self.facts;
-        let mut line = Line {
-            kind: "summary",
-            format_version: REPORT_FORMAT,
-            run_id: cut(&facts.run_id),
-            command: cut(&facts.command),
-            exit: facts.exit,
-            exit_word: facts.exit_word,
-            manifest: self.manifest_name().map(cut),
-            endpoint: cut(self.endpoint()),
-            plan_id: self.plan_id.as_deref(),
-            duration_ms: facts.millis(),
-            counts: &self.counts,
-            failure: facts.failure.as_ref().map(|failure| cut(&failure.message)),
-            report: facts.report_path.as_deref().map(cut),
-            rejects_file: facts.rejects_path.as_deref().map(cut),
-            datasets: Vec::new(),
-            datasets_left_out: 0,
-            failures: Vec::new(),
-            failures_left_out: 0,
-        };
-        // The counts of what is left out may become longer: twice 20 digits.
-        let mut room = ONE_LINE_BYTES.saturating_sub(text(&line).len() + 41);
-        let datasets = self.datasets();
-        for dataset in &datasets {
-            let dataset = cut(dataset);
-            if !take(&mut room, &dataset) {
-                break;
-            }
-            line.datasets.push(dataset);
+/// The line, without its line break.
+pub(super) fn one_line(report: &RunReport<'_>) -> String {
+    let facts = &report.facts;
+    let mut line = Line {
+        kind: "summary",
+        format_version: REPORT_FORMAT,
+        run_id: cut(&facts.run_id),
+        command: cut(&facts.command),
+        exit: facts.exit,
+        exit_word: facts.exit_word,
+        manifest: cut(&facts.manifest),
+        endpoint: cut(&facts.endpoint),
+        plan_id: report.plan_id.as_deref(),
+        duration_ms: facts.millis(),
+        counts: &report.counts,
+        failure: facts.failure.as_deref().map(cut),
+        report: facts.report_path.as_deref().map(cut),
+        rejects_file: facts.rejects_path.as_deref().map(cut),
+        datasets: Vec::new(),
+        datasets_left_out: 0,
+        failures: Vec::new(),
+        failures_left_out: 0,
+    };
+    // The counts of what is left out may become longer: twice 20 digits.
+    let mut room = ONE_LINE_BYTES.saturating_sub(text(&line).len() + 41);
+    let datasets = report.datasets();
+    for dataset in &datasets {
+        let dataset = cut(dataset);
+        if !take(&mut room, &dataset) {
+            break;
         }
-        line.datasets_left_out = datasets.len() - line.datasets.len();
-
-        let bad = || {
-            self.end
-                .items
-                .iter()
-                .filter(|item| Cause::of(item).is_some())
-        };
-        for item in bad().take(MOST_FAILURES) {
-            let failure = FailureLine::of(item);
-            if !take(&mut room, &failure) {
-                break;
-            }
-            line.failures.push(failure);
-        }
-        line.failures_left_out = bad().count() - line.failures.len();
-        text(&line)
+        line.datasets.push(dataset);
     }
-}
+    line.datasets_left_out = datasets.len() - line.datasets.len();
 
+    let bad = || {
+        report
+            .end
+            .items
+            .iter()
+            .filter(|item| Cause::of(item).is_some())
+    };
+    for item in bad().take(MOST_FAILURES) {
+        let failure = FailureLine::of(item);
+        if !take(&mut room, &failure) {
+            break;
+        }
+        line.failures.push(failure);
+    }
+    line.failures_left_out = bad().count() - line.failures.len();
+    text(&line)
+}
 /// Takes the room of one more element and its comma, if it is there.
 fn take(room: &mut usize, value: &impl Serialize) -> bool {
     let needed = text(value).len() + 1;
@@ -101,7 +99,7 @@ struct Line<'a> {
     command: String,
     exit: u8,
     exit_word: &'static str,
-    manifest: Option<String>,
+    manifest: String,
     endpoint: String,
     plan_id: Option<&'a str>,
     duration_ms: u64,

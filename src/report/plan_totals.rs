@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::plan_text::of;
-use super::style::{TextStyle, Tone, count, number, size};
+use super::style::{TextStyle, Tone, count, number, size, write_fact};
 use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject};
 
 /// Writes the totals, the legend and the last line.
@@ -13,7 +13,7 @@ pub(super) fn write_totals(
     plan: &Plan,
     style: &TextStyle,
     calls_per_second: Option<f64>,
-    manifest_shown: &str,
+    next: Option<&str>,
 ) -> io::Result<()> {
     let totals = PlanLines::new(plan).totals(calls_per_second);
     let class = |class: Class| {
@@ -23,53 +23,51 @@ pub(super) fn write_totals(
             .copied()
             .unwrap_or_default()
     };
-    let mut line = |name: &str, text: String| -> io::Result<()> {
-        if text.is_empty() {
-            Ok(())
-        } else {
-            writeln!(out, "  {name:<10} {text}")
-        }
-    };
     let acts = Acts::of(plan);
-    line("create", acts.created())?;
-    line("send", acts.sent(totals.send))?;
-    line("delete", amount_of(totals.delete, "upload"))?;
-    if totals.replaced_rows > 0 {
-        line(
-            "replace",
-            format!(
-                "{} of the last release go",
-                count(totals.replaced_rows, "row")
-            ),
-        )?;
+    let replaced = (totals.replaced_rows > 0).then(|| {
+        format!(
+            "{} of the last release go",
+            count(totals.replaced_rows, "row")
+        )
+    });
+    let facts = [
+        ("create", acts.created()),
+        ("change", some(acts.changed_tables, "table")),
+        ("send", acts.sent(totals.send)),
+        ("delete", amount_of(totals.delete, "upload")),
+        ("replace", replaced.unwrap_or_default()),
+        ("release", some(acts.releases, "dataset")),
+        ("unchanged", amount_of(class(Class::Unchanged), "item")),
+        ("extra", amount_of(class(Class::Extra), "item")),
+        ("skipped", amount_of(class(Class::Skipped), "item")),
+        ("locked", amount_of(class(Class::Locked), "item")),
+        ("conflicts", amount_of(class(Class::Conflict), "item")),
+        ("rejects", some(totals.rejects, "row")),
+        ("API calls", calls_text(&totals.calls, totals.floor_seconds)),
+        ("plan id", totals.plan_id.clone()),
+    ];
+    for (name, text) in &facts {
+        write_fact(out, style, name, text)?;
     }
-    if acts.releases > 0 {
-        line("release", count(acts.releases, "dataset"))?;
-    }
-    line("unchanged", amount_of(class(Class::Unchanged), "item"))?;
-    line("extra", amount_of(class(Class::Extra), "item"))?;
-    line("skipped", amount_of(class(Class::Skipped), "item"))?;
-    line("locked", amount_of(class(Class::Locked), "item"))?;
-    line("conflicts", amount_of(class(Class::Conflict), "item"))?;
-    if totals.rejects > 0 {
-        line("rejects", count(totals.rejects, "row"))?;
-    }
-    line("API calls", calls_text(&totals.calls, totals.floor_seconds))?;
-    line("plan id", totals.plan_id.clone())?;
 
     let legend: Vec<String> = Class::ALL
         .into_iter()
-        .filter(|class| totals.classes.contains_key(class.as_str()))
-        .chain((totals.replaced_rows > 0).then_some(Class::Superseded))
+        .filter(|class| {
+            let replaces = *class == Class::Superseded && totals.replaced_rows > 0;
+            replaces || totals.classes.contains_key(class.as_str())
+        })
         .map(|class| format!("{} {}", class.sigil(), class.as_str()))
         .collect();
     if !legend.is_empty() {
         let legend = legend.join("   ");
         writeln!(out, "\n{}", style.paint(Tone::Dim, &legend))?;
     }
-    let refused = class(Class::Conflict).items + class(Class::Locked).items;
-    let next = next_line(plan.is_empty(), refused, manifest_shown);
-    writeln!(out, "\n{}", style.paint(Tone::Heading, &next))
+    if let Some(manifest_shown) = next {
+        let refused = class(Class::Conflict).items + class(Class::Locked).items;
+        let next = next_line(plan.is_empty(), refused, manifest_shown);
+        writeln!(out, "\n{}", style.paint(Tone::Heading, &next))?;
+    }
+    Ok(())
 }
 
 /// The last line: what to do.
@@ -97,6 +95,14 @@ fn shell_word(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", super::style::clean(text).replace('\'', r"'\''"))
+    }
+}
+
+fn some(value: u64, one: &str) -> String {
+    if value == 0 {
+        String::new()
+    } else {
+        count(value, one)
     }
 }
 
@@ -141,11 +147,9 @@ impl Acts {
     }
 
     fn created(&self) -> String {
-        let changed = count(self.changed_tables, "changed table");
         listed(&[
             (self.versions, count(self.versions, "version")),
             (self.tables, count(self.tables, "table")),
-            (self.changed_tables, changed),
         ])
     }
 
@@ -195,8 +199,8 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
         (raw_files, format!("{} rawFiles", number(raw_files))),
         (uploads, format!("{} uploads", number(uploads))),
         (insert_rows, format!("{} insertRows", number(insert_rows))),
-        (deletes, format!("{} deletes", number(deletes))),
-        (reads, format!("{} reads", number(reads))),
+        (deletes, count(deletes, "delete")),
+        (reads, count(reads, "read")),
     ]);
     if kinds.is_empty() {
         return String::new();

@@ -312,6 +312,7 @@ pub(super) fn verified(job: Option<&str>, item: &Item) -> ItemEnd {
     end.rows = rows.unwrap_or(0);
     end.attempts = 1;
     end.millis = 12;
+    end.md5 = super::accuracy::planned_md5(item);
     end.verified()
 }
 
@@ -350,8 +351,8 @@ pub(super) fn facts() -> RunFacts {
     RunFacts {
         run_id: "20260101-000000-ab12".to_owned(),
         command: "run".to_owned(),
-        manifest_name: None,
-        manifest_sha256: None,
+        manifest: "coastal-survey".to_owned(),
+        manifest_sha256: Sha256Digest::of(b"manifest").to_string(),
         endpoint: "https://redivis.com/api/v1".to_owned(),
         datasets: Vec::new(),
         started_ms: 1_767_225_600_000,
@@ -381,5 +382,6 @@ pub(super) fn facts() -> RunFacts {
         report_path: Some("/state/runs/20260101-000000-ab12/report.json".to_owned()),
         rejects_path: None,
         rejects: 0,
+        first_rejects: Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! How text looks: colour, width, numbers, durations. Colour only repeats what
 //! the words and sigils say already.
 
+use std::io::{self, Write};
+
 use crate::base::ByteCount;
 
 /// How text for people is written.
@@ -24,7 +26,6 @@ impl Default for TextStyle {
 /// What a piece of text is, as far as colour goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    Plain,
     Heading,
     Dim,
     Good,
@@ -36,7 +37,6 @@ impl TextStyle {
     /// The text in its colour.
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
-            Tone::Plain => return text.to_owned(),
             Tone::Heading => "1",
             Tone::Dim => "2",
             Tone::Good => "32",
@@ -117,10 +117,11 @@ pub(super) fn size(bytes: u64) -> String {
     ByteCount(bytes).to_string()
 }
 
-/// `0.4 s`, `12.3 s`, `3 min 12 s`, `2 h 5 min`.
+/// `8 s`, `12.3 s`, `3 min 12 s`, `2 h 5 min`.
 pub(super) fn duration(millis: u64) -> String {
     let seconds = millis / 1000;
     match seconds {
+        0..60 if millis % 1000 < 100 => format!("{seconds} s"),
         0..60 => format!("{seconds}.{} s", millis % 1000 / 100),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
@@ -137,6 +138,21 @@ pub(super) fn rate(bytes: u64, millis: u64) -> Option<u64> {
 pub(super) fn percent(part: u64, whole: u64) -> Option<String> {
     let tenths = u128::from(part) * 1000 / u128::from(whole.max(1));
     (whole > 0).then(|| format!("{}.{} %", tenths / 10, tenths % 10))
+}
+
+/// Writes a name and its text, wrapped; nothing where there is no text.
+pub(super) fn write_fact(
+    out: &mut dyn Write,
+    style: &TextStyle,
+    name: &str,
+    text: &str,
+) -> io::Result<()> {
+    const INDENT: usize = 13;
+    if text.is_empty() {
+        return Ok(());
+    }
+    let lines = wrap(text, style.width.saturating_sub(INDENT)).join(&format!("\n{:INDENT$}", ""));
+    writeln!(out, "  {name:<10} {lines}")
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
@@ -162,7 +178,7 @@ mod tests {
 
         assert_eq!(plain.paint(Tone::Bad, "x"), "x");
         assert_eq!(colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
-        assert_eq!(colour.paint(Tone::Plain, "x"), "x");
+        assert_eq!(colour.paint(Tone::Bad, ""), "");
     }
 
     #[test]
@@ -195,6 +211,7 @@ mod tests {
     #[test]
     fn durations_rates_and_shares_read_well() {
         assert_eq!(duration(432), "0.4 s");
+        assert_eq!(duration(8000), "8 s");
         assert_eq!(duration(192_000), "3 min 12 s");
         assert_eq!(duration(7_500_000), "2 h 5 min");
         assert_eq!(rate(3000, 1500), Some(2000));

@@ -1,9 +1,11 @@
 //! Codes in words: reasons, causes of failure and what to do about them.
 
+use crate::base::Md5Digest;
+use crate::base::cancel::CancelReason;
 use crate::event::{End, FailKind, ItemEnd};
 use crate::plan::{Action, Item, Reason, Subject, TableSubject};
 
-use super::style::{clean, size};
+use super::style::{clean, number, size};
 
 /// Why an item is what it is, and what becomes of it.
 pub(super) fn describe(item: &Item) -> String {
@@ -44,15 +46,24 @@ fn before(item: &Item) -> Option<String> {
         return None;
     };
     let before = file.before.as_ref().filter(|_| differs)?;
-    let md5 = before
-        .md5
-        .map(|md5| format!(", md5 {}", head(&md5.to_string())));
-    let is = file
-        .md5
-        .filter(|_| item.reason == Reason::OtherMd5)
-        .map(|md5| format!(", is {}", head(&md5.to_string())));
-    let (md5, is) = (md5.unwrap_or_default(), is.unwrap_or_default());
-    Some(format!("was {}{md5}{is}", size(before.size)))
+    let md5 = |md5: Option<Md5Digest>| md5.map(|md5| head(&md5.to_string()));
+    if item.reason == Reason::OtherMd5 {
+        let unknown = || "unknown".to_owned();
+        let was = md5(before.md5).unwrap_or_else(unknown);
+        return Some(format!(
+            "was {was}, is {}",
+            md5(file.md5).unwrap_or_else(unknown)
+        ));
+    }
+    let is = file.local.size;
+    // Sizes that look alike in units are told to the byte.
+    let size = if is != before.size && size(is) == size(before.size) {
+        format!("{} B, is {} B", number(before.size), number(is))
+    } else {
+        size(before.size)
+    };
+    let md5 = md5(before.md5).map(|md5| format!(", md5 {md5}"));
+    Some(format!("was {size}{}", md5.unwrap_or_default()))
 }
 
 fn with_settings(what: &str, table: &TableSubject) -> String {
@@ -91,7 +102,7 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::TooYoung => "younger than `min_age`",
         Reason::Symlink => "a link, and `symlinks` is `skip`",
         Reason::NotAFile => "a socket, a pipe or a device",
-        Reason::Warning => "to be looked at",
+        Reason::Warning => "nothing is left out, but look at it",
         Reason::SourceProblem => "cannot be used",
         Reason::Delivered => "delivered",
         Reason::Renamed => "delivered under the source's earlier name",
@@ -116,6 +127,26 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::Missing => "does not exist yet",
         Reason::Replacing => "the table is replaced as a whole",
         Reason::Pending => "`next` holds changes of ours",
+    }
+}
+
+/// What ended a run early, for people.
+pub(super) const fn stopped_by(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Interrupted => "SIGINT",
+        CancelReason::Terminated => "SIGTERM",
+        CancelReason::Deadline => "the deadline",
+        CancelReason::Abandoned => "an earlier failure",
+    }
+}
+
+/// The same as a word for scripts.
+pub(super) const fn stop_word(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Interrupted => "sigint",
+        CancelReason::Terminated => "sigterm",
+        CancelReason::Deadline => "deadline",
+        CancelReason::Abandoned => "failure",
     }
 }
 
@@ -181,7 +212,7 @@ impl Cause {
 }
 
 /// What to do after a failure of this kind.
-pub(super) const fn next_of(kind: FailKind) -> &'static str {
+const fn next_of(kind: FailKind) -> &'static str {
     match kind {
         FailKind::Unauthorized => "give a token that may edit the dataset, then run again",
         FailKind::Mismatch => "compare the digests in the report before running again",
@@ -191,8 +222,7 @@ pub(super) const fn next_of(kind: FailKind) -> &'static str {
         FailKind::Input => "correct the source or the manifest, then run again",
         FailKind::LocalIo => "check the disk and the state folder, then run again",
         FailKind::Failed => "see the message; running again alone will not help",
-        FailKind::Temporary => "run again: what is done is not repeated",
+        FailKind::Temporary | FailKind::Cancelled => "run again: what is done is not repeated",
         FailKind::Unconfirmed => "run again later: the platform may need more time",
-        FailKind::Cancelled => "run again: what is done is not repeated",
     }
 }

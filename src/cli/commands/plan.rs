@@ -83,7 +83,7 @@ fn show(
         Format::Text => {
             let style = context.stdout_style();
             let shown = args.manifest.manifest.display().to_string();
-            let written = write_plan(&mut out, plan, args.all, &style, rate, &shown)
+            let written = write_plan(&mut out, plan, args.all, &style, rate, Some(&shown))
                 .and_then(|()| rejects.write(&mut out));
             out.finish(written)
         }

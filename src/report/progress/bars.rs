@@ -45,6 +45,16 @@ impl Bars {
         self.things.set_message(text);
     }
 
+    /// Position, phase and message.
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> (u64, String, String) {
+        (
+            self.bytes.position(),
+            self.bytes.prefix(),
+            self.things.message(),
+        )
+    }
+
     /// A line above the bars. A terminal that has gone is no error.
     fn line(&self, text: &str) {
         drop(self.screen.println(text));
@@ -53,8 +63,14 @@ impl Bars {
 
 impl Reporter for Bars {
     fn event(&mut self, event: &Event) {
+        let was_waiting = self.tally.waiting().is_some();
         self.tally.add(event);
         match event {
+            // By far the most frequent: no text changes.
+            Event::BytesSent(_) if !was_waiting => {
+                self.bytes.set_position(self.tally.bytes());
+                return;
+            }
             Event::RunStarted(totals) if totals.bytes > 0 => {
                 self.bytes.set_style(style(WITH_BYTES));
                 self.bytes.set_length(totals.bytes);
@@ -78,18 +94,6 @@ impl Reporter for Bars {
     fn finish(self: Box<Self>) {
         self.bytes.finish_and_clear();
         self.things.finish_and_clear();
-    }
-}
-
-#[cfg(test)]
-impl Bars {
-    /// Position, phase and message.
-    pub(super) fn shown(&self) -> (u64, String, String) {
-        (
-            self.bytes.position(),
-            self.bytes.prefix(),
-            self.things.message(),
-        )
     }
 }
 

@@ -84,12 +84,13 @@ impl PlainLines {
     }
 
     fn status(&self, elapsed: Duration) -> String {
-        let millis = u64::try_from((elapsed - self.last.0).as_millis()).unwrap_or(u64::MAX);
+        let since = elapsed.saturating_sub(self.last.0);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let each = rate(self.tally.sent - self.last.1, millis).filter(|each| *each > 0);
         let left = self.tally.totals.bytes - self.tally.bytes();
         let eta = each
             .filter(|_| left > 0)
-            .map(|each| format!("about {} left", duration(left.saturating_mul(1000) / each)));
+            .map(|each| format!("about {} left", duration(left / each * 1000)));
         let parts = [
             self.tally.bytes_text(),
             each.map(|each| format!("{}/s", size(each))),

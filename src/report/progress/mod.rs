@@ -98,6 +98,14 @@ pub fn log_screen() -> LogScreen {
     }
 }
 
+impl LogScreen {
+    /// Does something that writes to the terminal by itself, such as showing the
+    /// plan on stdout, while the bars are out of the way.
+    pub fn suspend<R>(&self, act: impl FnOnce() -> R) -> R {
+        self.bars.suspend(act)
+    }
+}
+
 impl Write for LogScreen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bars.suspend(|| io::stderr().write(bytes))

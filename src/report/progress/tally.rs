@@ -1,7 +1,7 @@
 //! Events added up: how far the run is.
 
 use crate::event::{Event, Phase, Totals, What};
-use crate::report::style::{clean, duration, number, size};
+use crate::report::style::{clean, count, duration, number, size};
 
 /// How far the run is.
 #[derive(Debug, Clone, Default)]
@@ -79,16 +79,14 @@ impl Tally {
         let of = |done: u64, total: u64, name: &str| {
             (total > 0).then(|| format!("{} of {} {name}", number(done), number(total)))
         };
-        let count =
-            |count: u64, name: &str| (count > 0).then(|| format!("{} {name}", number(count)));
         let (done, totals) = (self.done, self.totals);
         let all = [
             of(done.files, totals.files, "files"),
             of(done.parts, totals.parts, "parts"),
             of(done.uploads, totals.uploads, "uploads"),
             of(done.rows, totals.rows, "rows"),
-            count(self.failed, "failed"),
-            count(self.waits, "waits"),
+            (self.failed > 0).then(|| format!("{} failed", number(self.failed))),
+            (self.waits > 0).then(|| count(self.waits, "wait")),
         ];
         all.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

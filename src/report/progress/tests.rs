@@ -83,7 +83,14 @@ fn plain_lines_come_each_thirty_seconds_with_phases_and_failures_between() {
 
     let text = told(PlainLines::all(Box::new(out.clone())), &out);
 
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    [00:00:00] planning
+    [00:00:01] sending
+    [00:00:30] sending: 45.0 MiB of 100.0 MiB (45 %), 1.5 MiB/s, 1 of 2 files, 0 of 1 parts, 0 of 5,000 rows, about 36 s left
+    [00:00:31] ! part ri1_a: cannot insert rows\u{1b}[2J: 400
+    [00:01:01] the server asked for a pause
+    [00:01:01] sending: 45.0 MiB of 100.0 MiB (45 %), 1 of 2 files, 0 of 1 parts, 0 of 5,000 rows, 1 failed, 1 wait, waiting 2.5 s after try 2: insertRows
+    "#);
     assert!(!text.contains('\u{1b}'));
 }
 
@@ -127,7 +134,11 @@ fn event_lines_add_bytes_up_and_lose_none() {
     lines.event_at(Duration::from_millis(1400), &Event::RunFinished);
     lines.finish_at(Duration::from_millis(1500));
 
-    insta::assert_snapshot!(out.text(), @"");
+    insta::assert_snapshot!(out.text(), @r#"
+    {"type":"bytes_sent","ts":"2026-01-01T00:00:01.200Z","run_id":"r1","format_version":1,"bytes":21}
+    {"type":"bytes_sent","ts":"2026-01-01T00:00:01.400Z","run_id":"r1","format_version":1,"bytes":7}
+    {"type":"run_finished","ts":"2026-01-01T00:00:01.400Z","run_id":"r1","format_version":1}
+    "#);
 }
 
 #[test]
@@ -185,6 +196,6 @@ fn bars_follow_a_run_to_its_end() {
         bars.tick();
     }
 
-    assert_eq!(bars.shown(), (45 * 1024 * 1024, "sending".to_owned(), "1 of 2 files, 0 of 1 parts, 0 of 5,000 rows, 1 failed, 1 waits; waiting 2.5 s after try 2: insertRows".to_owned()));
+    assert_eq!(bars.shown(), (45 * 1024 * 1024, "sending".to_owned(), "1 of 2 files, 0 of 1 parts, 0 of 5,000 rows, 1 failed, 1 wait; waiting 2.5 s after try 2: insertRows".to_owned()));
     bars.finish();
 }

@@ -18,14 +18,15 @@ const NAME_SHARE: usize = 2;
 const LEAST_WORDS: usize = 28;
 
 /// Writes the plan for people. `calls_per_second` is the API's rate limit where
-/// one is known; `manifest_shown` is how the user named the manifest.
+/// one is known. `next` is how the user named the manifest, for the last line that
+/// says what to do; without it there is no such line, since the caller goes on.
 pub fn write_plan(
     out: &mut dyn Write,
     plan: &Plan,
     all: bool,
     style: &TextStyle,
     calls_per_second: Option<f64>,
-    manifest_shown: &str,
+    next: Option<&str>,
 ) -> io::Result<()> {
     let most = if all { usize::MAX } else { MOST_LINES };
     let mut page = Page { out, style, most };
@@ -49,7 +50,7 @@ pub fn write_plan(
         }
     }
     writeln!(page.out)?;
-    write_totals(page.out, plan, style, calls_per_second, manifest_shown)
+    write_totals(page.out, plan, style, calls_per_second, next)
 }
 
 /// Where the lines go, and how many of them.
@@ -128,13 +129,13 @@ impl Page<'_> {
             let counted = |class: &Class| *class == Class::Unchanged && most != usize::MAX;
             Class::ALL.into_iter().filter(move |class| !counted(class))
         };
+        let longest = (self.style.width / NAME_SHARE).max(16);
         let mut widths = Widths::default();
         for class in classes() {
             of_class(items, class)
                 .take(most)
-                .for_each(|item| widths.fit(&shown(item)));
+                .for_each(|item| widths.fit(&shown(item), longest));
         }
-        widths.name = widths.name.min((self.style.width / NAME_SHARE).max(16));
         for class in classes() {
             for item in of_class(items, class).take(most) {
                 self.item(item, &widths)?;
@@ -163,20 +164,20 @@ impl Page<'_> {
 
     fn item(&mut self, item: &Item, widths: &Widths) -> io::Result<()> {
         let shown = shown(item);
-        let tone = tone(item);
         let head = format!("{} {}", item.class.sigil(), shown.name);
-        let pad = widths.name.saturating_sub(columns(&shown.name));
-        write!(self.out, "  {}", self.style.paint(tone, &head))?;
+        write!(self.out, "  {}", self.style.paint(tone(item), &head))?;
+        let name = columns(&shown.name);
         let sizes = widths.sizes(&shown);
         let start = 4 + widths.name + columns(&sizes) + 2;
+        let left = self.style.width.saturating_sub(start);
         let words = describe(item);
-        let fits_beside = columns(&shown.name) <= widths.name
-            && self.style.width.saturating_sub(start) >= LEAST_WORDS;
-        let (indent, lines) = if fits_beside {
+        let (indent, lines) = if name <= widths.name && left >= LEAST_WORDS {
+            let pad = widths.name - name;
             write!(self.out, "{:pad$}{sizes}  ", "")?;
-            (start, wrap(&words, self.style.width - start))
+            (start, wrap(&words, left))
         } else {
-            write!(self.out, "{:pad$}{}\n      ", "", sizes.trim_end())?;
+            writeln!(self.out, "{}", alone(&shown))?;
+            write!(self.out, "      ")?;
             (6, wrap(&words, self.style.width.saturating_sub(6)))
         };
         writeln!(self.out, "{}", lines.join(&format!("\n{:indent$}", "")))?;
@@ -204,8 +205,13 @@ struct Widths {
 }
 
 impl Widths {
-    fn fit(&mut self, shown: &Shown) {
-        self.name = self.name.max(columns(&shown.name));
+    /// Makes room for an item. A name that is longer than `longest` gets a line
+    /// of its own and does not push the others.
+    fn fit(&mut self, shown: &Shown, longest: usize) {
+        let name = columns(&shown.name);
+        if name <= longest {
+            self.name = self.name.max(name);
+        }
         self.bytes = self
             .bytes
             .max(shown.bytes.map_or(0, |bytes| columns(&size(bytes))));
@@ -231,6 +237,13 @@ impl Widths {
     }
 }
 
+/// Bytes and rows outside of any column.
+fn alone(shown: &Shown) -> String {
+    let bytes = shown.bytes.map(|bytes| format!("  {}", size(bytes)));
+    let rows = shown.rows.map(|rows| format!("  {}", count(rows, "row")));
+    format!("{}{}", bytes.unwrap_or_default(), rows.unwrap_or_default())
+}
+
 /// ` (1.2 MiB, 300 rows)`, without what is zero.
 pub(super) fn of(amount: Amount) -> String {
     let bytes = (amount.bytes > 0).then(|| size(amount.bytes));
@@ -248,11 +261,13 @@ fn tone(item: &Item) -> Tone {
         return Tone::Bad;
     }
     match item.class {
-        Class::New if item.action == Action::None => Tone::Dim,
-        Class::Changed if item.action == Action::None => Tone::Dim,
+        Class::New | Class::Changed if item.action == Action::None => Tone::Dim,
         Class::New => Tone::Good,
         Class::Changed => Tone::Change,
         Class::Unchanged | Class::Extra | Class::Skipped => Tone::Dim,
         Class::Superseded | Class::Locked | Class::Broken | Class::Conflict => Tone::Bad,
     }
 }
+
+#[cfg(test)]
+mod tests;

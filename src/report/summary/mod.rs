@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use super::accuracy::{PlanAccuracy, PlanIndex};
 use super::facts::{RequestFacts, RunFacts};
+use super::one_line::one_line;
 use super::plan_names::source_path;
-use super::style::timestamp;
+use super::run_text::write_run;
+use super::style::{TextStyle, timestamp};
+use super::words::stop_word;
 use crate::event::{End, ItemEnd, RunEnd, What};
 use crate::plan::{Amount, Class, Item, Plan, PlanLines, Reason};
 
@@ -113,14 +116,15 @@ impl<'a> RunReport<'a> {
         out.write_all(b"\n]}\n")
     }
 
-    pub(super) fn manifest_name(&self) -> Option<&str> {
-        let planned = self.plan.map(|plan| plan.manifest.as_str());
-        planned.or(self.facts.manifest_name.as_deref())
+    /// Writes the summary for people.
+    pub fn write_text(&self, out: &mut dyn Write, style: &TextStyle) -> io::Result<()> {
+        write_run(self, out, style)
     }
 
-    pub(super) fn endpoint(&self) -> &str {
-        self.plan
-            .map_or(&self.facts.endpoint, |plan| &plan.endpoint)
+    /// The run in one line of JSON, without its line break: at most
+    /// [`super::ONE_LINE_BYTES`].
+    pub fn one_line(&self) -> String {
+        one_line(self)
     }
 
     pub(super) fn datasets(&self) -> Vec<String> {
@@ -137,7 +141,6 @@ impl<'a> RunReport<'a> {
 
     fn head(&self) -> Head<'_> {
         let facts = &self.facts;
-        let planned = self.plan.map(|plan| plan.manifest_digest.to_string());
         Head {
             kind: "report",
             format_version: REPORT_FORMAT,
@@ -145,10 +148,10 @@ impl<'a> RunReport<'a> {
             run_id: &facts.run_id,
             command: &facts.command,
             manifest: Named {
-                name: self.manifest_name(),
-                sha256: planned.or_else(|| facts.manifest_sha256.clone()),
+                name: &facts.manifest,
+                sha256: &facts.manifest_sha256,
             },
-            endpoint: self.endpoint(),
+            endpoint: &facts.endpoint,
             datasets: self.datasets(),
             plan_id: self.plan_id.as_deref(),
             started_at: timestamp(facts.started_ms),
@@ -158,13 +161,8 @@ impl<'a> RunReport<'a> {
                 code: facts.exit,
                 word: facts.exit_word,
             },
-            stopped_by: facts.stopped_by,
-            failure: facts.failure.as_ref().map(|failure| ErrorLine {
-                kind: failure
-                    .kind
-                    .map_or("internal", crate::event::FailKind::as_str),
-                message: &failure.message,
-            }),
+            stopped_by: facts.stopped_by.map(stop_word),
+            failure: facts.failure.as_deref(),
             totals: &self.counts,
             unchanged: unchanged(self.plan),
             plan_accuracy: AccuracyLine {
@@ -174,6 +172,7 @@ impl<'a> RunReport<'a> {
             rejects: RejectsLine {
                 rows: facts.rejects,
                 path: facts.rejects_path.as_deref(),
+                first: &facts.first_rejects,
             },
             jobs: self.jobs(),
             limited_by: facts.limited_by(),
@@ -289,7 +288,7 @@ struct Head<'a> {
     duration_ms: u64,
     exit: ExitLine,
     stopped_by: Option<&'static str>,
-    failure: Option<ErrorLine<'a>>,
+    failure: Option<&'a str>,
     totals: &'a Counts,
     unchanged: Amount,
     plan_accuracy: AccuracyLine<'a>,
@@ -301,8 +300,8 @@ struct Head<'a> {
 
 #[derive(Debug, Serialize)]
 struct Named<'a> {
-    name: Option<&'a str>,
-    sha256: Option<String>,
+    name: &'a str,
+    sha256: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -322,6 +321,7 @@ struct AccuracyLine<'a> {
 struct RejectsLine<'a> {
     rows: u64,
     path: Option<&'a str>,
+    first: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -360,3 +360,6 @@ struct ErrorLine<'a> {
     kind: &'static str,
     message: &'a str,
 }
+
+#[cfg(test)]
+mod tests;
