@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::plan_text::of;
 use super::style::{TextStyle, Tone, count, number, size, write_fact};
 use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject};
+use crate::redivis::Endpoint;
 
 /// Writes the totals, the legend and the last line.
 pub(super) fn write_totals(
@@ -64,15 +65,31 @@ pub(super) fn write_totals(
     }
     if let Some(manifest_shown) = next {
         let refused = class(Class::Conflict).items + class(Class::Locked).items;
-        let next = next_line(plan.is_empty(), refused, manifest_shown);
-        writeln!(out, "\n{}", style.paint(Tone::Heading, &next))?;
+        let next = next_line(plan.is_empty(), refused, &run_command(plan, manifest_shown));
+        return writeln!(out, "\n{}", style.paint(Tone::Heading, &next));
     }
-    Ok(())
+    writeln!(out)
+}
+
+/// The command that does what was planned. The endpoint is part of it where it
+/// is not the usual one: a plan of the sandbox must not be run elsewhere.
+fn run_command(plan: &Plan, manifest_shown: &str) -> String {
+    let endpoint = (plan.endpoint != Endpoint::DEFAULT)
+        .then(|| format!(" --endpoint {}", shell_word(&plan.endpoint)));
+    let same = if plan.is_whole {
+        ""
+    } else {
+        " with the same selection"
+    };
+    let manifest = shell_word(manifest_shown);
+    format!(
+        "`redivis-ingest run {manifest}{}`{same}",
+        endpoint.unwrap_or_default()
+    )
 }
 
 /// The last line: what to do.
-fn next_line(is_empty: bool, refused: u64, manifest_shown: &str) -> String {
-    let run = format!("`redivis-ingest run {}`", shell_word(manifest_shown));
+fn next_line(is_empty: bool, refused: u64, run: &str) -> String {
     match (is_empty, refused) {
         (true, 0) => "Nothing to do: everything matches.".to_owned(),
         (true, 1) => "Nothing can be done: resolve the item marked `!` or `#` first.".to_owned(),
@@ -218,25 +235,36 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
 
     #[test]
     fn the_last_line_says_what_to_do() {
         assert_eq!(
-            next_line(true, 0, "m.yaml"),
+            next_line(true, 0, "`x`"),
             "Nothing to do: everything matches."
         );
         assert_eq!(
-            next_line(true, 2, "m.yaml"),
+            next_line(true, 2, "`x`"),
             "Nothing can be done: resolve the 2 items marked `!` or `#` first."
         );
+        assert_eq!(next_line(false, 0, "`x`"), "Run `x` to do this.");
         assert_eq!(
-            next_line(false, 0, "m.yaml"),
-            "Run `redivis-ingest run m.yaml` to do this."
+            next_line(false, 1, "`x`"),
+            "Run `x` to do this; 1 item marked `!` or `#` will not be done."
         );
+    }
+
+    #[test]
+    fn the_command_can_be_copied_and_goes_where_the_plan_looked() {
+        let mut plan = sample::plan();
+        assert_eq!(run_command(&plan, "m.yaml"), "`redivis-ingest run m.yaml`");
+
+        plan.endpoint = "sandbox".to_owned();
+        plan.is_whole = false;
         assert_eq!(
-            next_line(false, 1, "my dir/it's.yaml"),
-            r"Run `redivis-ingest run 'my dir/it'\''s.yaml'` to do this; 1 item marked `!` or `#` will not be done."
+            run_command(&plan, "my dir/it's.yaml"),
+            r"`redivis-ingest run 'my dir/it'\''s.yaml' --endpoint sandbox` with the same selection"
         );
     }
 }

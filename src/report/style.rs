@@ -117,12 +117,13 @@ pub(super) fn size(bytes: u64) -> String {
     ByteCount(bytes).to_string()
 }
 
-/// `8 s`, `12.3 s`, `3 min 12 s`, `2 h 5 min`.
+/// `98 ms`, `8 s`, `12.3 s`, `3 min 12 s`, `2 h 5 min`.
 pub(super) fn duration(millis: u64) -> String {
     let seconds = millis / 1000;
     match seconds {
-        0..60 if millis % 1000 < 100 => format!("{seconds} s"),
-        0..60 => format!("{seconds}.{} s", millis % 1000 / 100),
+        0 => format!("{millis} ms"),
+        1..60 if millis % 1000 < 100 => format!("{seconds} s"),
+        1..60 => format!("{seconds}.{} s", millis % 1000 / 100),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn durations_rates_and_shares_read_well() {
-        assert_eq!(duration(432), "0.4 s");
+        assert_eq!(duration(432), "432 ms");
         assert_eq!(duration(8000), "8 s");
         assert_eq!(duration(192_000), "3 min 12 s");
         assert_eq!(duration(7_500_000), "2 h 5 min");

@@ -31,6 +31,14 @@ pub(super) fn describe(item: &Item) -> String {
     format!("{}{end}", parts.join(": "))
 }
 
+/// Why the plan said no, without what differs from item to item of a kind.
+pub(super) fn why_refused(item: &Item) -> String {
+    let what = reason(item.reason, &item.subject);
+    item.note
+        .as_deref()
+        .map_or_else(|| what.to_owned(), |note| format!("{what}: {note}"))
+}
+
 /// What the remote has instead, of a file that differs.
 fn before(item: &Item) -> Option<String> {
     let differs = matches!(

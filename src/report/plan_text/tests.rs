@@ -242,5 +242,5 @@ fn a_caller_that_goes_on_gets_no_advice() {
     write_plan(&mut out, &sample::plan(), false, &PLAIN, None, None).unwrap();
 
     let text = String::from_utf8(out).unwrap();
-    assert!(text.ends_with("! conflict\n"), "{text}");
+    assert!(text.ends_with("! conflict\n\n"), "{text}");
 }

@@ -75,7 +75,11 @@ impl Reporter for Bars {
                 self.bytes.set_style(style(WITH_BYTES));
                 self.bytes.set_length(totals.bytes);
             }
-            Event::Phase(phase) => self.bytes.set_prefix(phase.as_str()),
+            Event::Phase(phase) => {
+                self.bytes.set_prefix(phase.as_str());
+                // The time before the first byte says nothing of the rate.
+                self.bytes.reset_eta();
+            }
             Event::Failed { what, name, error } => self.line(&failed(*what, name, error)),
             Event::Note(text) => self.line(&clean(text)),
             Event::RunStarted(_)

@@ -1,6 +1,7 @@
 //! The summary of a run as text: what was done and verified, what was not and
 //! why, with what to do next, and where the rest can be read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -11,8 +12,8 @@ use super::style::{
     write_fact,
 };
 use super::summary::{RunReport, unchanged};
-use super::words::{Cause, stopped_by};
-use crate::event::{ItemEnd, What};
+use super::words::{Cause, stopped_by, why_refused};
+use crate::event::{End, ItemEnd, What};
 
 /// Lines of one cause; the report has all of them.
 const MOST_LINES: usize = 5;
@@ -73,7 +74,8 @@ fn write_causes(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) 
     let mut causes: BTreeMap<Cause, Group<'_>> = BTreeMap::new();
     for item in &report.end.items {
         if let Some(cause) = Cause::of(item) {
-            causes.entry(cause).or_default().add(item);
+            let why = why(report, item);
+            causes.entry(cause).or_default().add(item, why);
         }
     }
     for (cause, group) in causes {
@@ -213,18 +215,19 @@ struct Group<'a> {
 #[derive(Debug)]
 struct Same<'a> {
     first: &'a ItemEnd,
+    why: Cow<'a, str>,
     others: u64,
 }
 
 impl<'a> Group<'a> {
-    fn add(&mut self, item: &'a ItemEnd) {
+    fn add(&mut self, item: &'a ItemEnd, why: Cow<'a, str>) {
         self.items += 1;
-        let is_same = |one: &Same<'_>| item.error.is_some() && one.first.error == item.error;
-        if let Some(position) = self.failures.iter().position(is_same) {
+        if let Some(position) = self.failures.iter().position(|one| one.why == why) {
             self.failures[position].others += 1;
         } else if self.failures.len() < MOST_LINES {
             self.failures.push(Same {
                 first: item,
+                why,
                 others: 0,
             });
         } else {
@@ -236,15 +239,23 @@ impl<'a> Group<'a> {
 impl Same<'_> {
     /// `send file a.tif of scans, and 2 more: why`.
     fn text(&self) -> String {
-        let item = self.first;
         let others = (self.others > 0).then(|| format!(", and {} more", number(self.others)));
-        let why = item
-            .error
-            .as_ref()
-            .map(|error| format!(": {}", clean(&error.message)));
-        let (others, why) = (others.unwrap_or_default(), why.unwrap_or_default());
-        format!("{}{others}{why}", called(item))
+        let others = others.unwrap_or_default();
+        let colon = if self.why.is_empty() { "" } else { ": " };
+        format!("{}{others}{colon}{}", called(self.first), clean(&self.why))
     }
+}
+
+/// Why an item did not end well: what the run met, or what the plan had said.
+fn why<'a>(report: &'a RunReport<'_>, item: &'a ItemEnd) -> Cow<'a, str> {
+    if item.end == End::Refused
+        && let Some(planned) = report.index.find(item)
+    {
+        return Cow::Owned(why_refused(planned));
+    }
+    item.error
+        .as_ref()
+        .map_or(Cow::Borrowed(""), |error| Cow::Borrowed(&error.message))
 }
 
 /// `send file a.tif of scans`.

@@ -2,7 +2,7 @@ use super::super::sample;
 use super::*;
 use crate::base::cancel::CancelReason;
 use crate::event::{FailKind, RunEnd, What};
-use crate::plan::Plan;
+use crate::plan::{Class, Plan};
 use crate::report::RunFacts;
 
 fn text(plan: Option<&Plan>, end: &RunEnd, facts: RunFacts, style: TextStyle) -> String {
@@ -184,4 +184,31 @@ fn colour_is_an_argument() {
 
     assert!(colour.starts_with("\u{1b}[32mDone: "), "{colour}");
     assert!(!text(Some(&plan), &end, sample::facts(), PLAIN).contains('\u{1b}'));
+}
+
+#[test]
+fn what_the_plan_refused_is_told_in_its_words() {
+    let plan = sample::plan();
+    let bad = plan
+        .items()
+        .find(|item| item.class == Class::Conflict)
+        .unwrap();
+    let mut item = sample::verified(Some("scans"), bad);
+    sample::fail(&mut item, FailKind::Failed, "source problem");
+    item.end = End::Refused;
+    let end = RunEnd {
+        items: vec![item],
+        complete_jobs: Vec::new(),
+    };
+
+    let text = text(Some(&plan), &end, sample::facts(), PLAIN);
+
+    assert!(
+        text.starts_with("Not complete: 1 refused by the plan; 0 items verified.\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("scans: cannot be used: cannot read\n    `data/scans/e.tif`: permission"),
+        "{text}"
+    );
 }

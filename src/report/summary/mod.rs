@@ -28,7 +28,7 @@ pub struct RunReport<'a> {
     pub(super) facts: RunFacts,
     pub(super) counts: Counts,
     pub(super) accuracy: PlanAccuracy,
-    index: PlanIndex<'a>,
+    pub(super) index: PlanIndex<'a>,
 }
 
 /// What became of the items. Bytes and rows are those of verified items that
