@@ -75,6 +75,8 @@ pub struct Behaviour {
     pub file_listing_lag: u32,
     /// Q13: reads of an upload after which its inserted rows are counted.
     pub num_rows_lag: u32,
+    /// Q16: whole numbers above 2^53 are rounded as doubles are.
+    pub integers_through_double: bool,
     /// Q18: rows before a refused one stay.
     pub partial_inserts: bool,
     /// Q19: names of files are checked as relative paths.
@@ -146,6 +148,7 @@ impl Behaviour {
             json_file_list: true,
             file_listing_lag: 0,
             num_rows_lag: 0,
+            integers_through_double: false,
             partial_inserts: false,
             strict_file_names: false,
             refuses_file_folder_clash: false,
@@ -184,6 +187,7 @@ impl Behaviour {
             json_file_list: false,
             file_listing_lag: 2,
             num_rows_lag: 2,
+            integers_through_double: true,
             partial_inserts: true,
             strict_file_names: true,
             refuses_file_folder_clash: true,

@@ -523,6 +523,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_head_parser_panic(bytes: Vec<u8>, cut in 0_usize..200) {
+            let good = b"PUT /x?y HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+            let mut mixed = good[..cut.min(good.len())].to_vec();
+            mixed.extend_from_slice(&bytes);
+            for text in [&bytes, &mixed] {
+                if let Ok(Some((_, length))) = parse_head(text) {
+                    proptest::prop_assert!(length <= text.len());
+                }
+            }
+        }
+    }
+
     #[test]
     fn escapes_are_decoded_once() {
         assert_eq!(percent_decode("a%2520b%3a%zz%"), "a%20b:%zz%");

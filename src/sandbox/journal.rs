@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bodies::private;
 use super::records::Effect;
@@ -116,11 +116,18 @@ impl Journal {
 
     /// Appends one effect.
     pub(super) fn append(&self, effect: &Effect) -> io::Result<()> {
-        let mut line = serde_json::to_vec(effect)?;
-        line.push(b'\n');
-        self.file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_all(&line)
+        self.lock().write_all(&line(effect)?)
     }
+
+    /// The log's end, to be written to after other locks were let go.
+    pub(super) fn lock(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An effect as the log holds it.
+pub(super) fn line(effect: &Effect) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(effect)?;
+    line.push(b'\n');
+    Ok(line)
 }

@@ -41,4 +41,4 @@ pub(super) const LISTING_BATCH: usize = 10_000;
 pub(super) const MAX_CONNECTIONS: usize = 1024;
 
 /// Entries of the request log that are kept; older ones are dropped.
-pub(super) const MAX_LOG: usize = 500_000;
+pub(super) const MAX_LOG: usize = 100_000;

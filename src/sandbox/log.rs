@@ -42,30 +42,42 @@ pub struct Request {
 /// The log, bounded.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: Mutex<(VecDeque<Request>, u64)>,
+    entries: Mutex<Entries>,
     grew: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    kept: VecDeque<Request>,
+    /// Since the start or the last clearing.
+    count: u64,
+    waiting: u32,
 }
 
 impl Log {
     pub(super) fn push(&self, request: Request) {
         let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.0.len() == limits::MAX_LOG {
-            held.0.pop_front();
+        if held.kept.len() == limits::MAX_LOG {
+            held.kept.pop_front();
         }
-        held.0.push_back(request);
-        held.1 += 1;
+        held.kept.push_back(request);
+        held.count += 1;
+        let is_awaited = held.waiting > 0;
         drop(held);
-        self.grew.notify_all();
+        if is_awaited {
+            self.grew.notify_all();
+        }
     }
 
     pub(super) fn all(&self) -> Vec<Request> {
         let held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        held.0.iter().cloned().collect()
+        held.kept.iter().cloned().collect()
     }
 
     pub(super) fn clear(&self) {
         let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = (VecDeque::new(), 0);
+        held.kept.clear();
+        held.count = 0;
     }
 
     /// Waits until this many requests were logged since the start or the last
@@ -73,10 +85,11 @@ impl Log {
     pub(super) fn wait_for(&self, count: u64, patience: Duration) -> bool {
         let end = Instant::now() + patience;
         let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        while held.1 < count {
+        held.waiting += 1;
+        while held.count < count {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return false;
+                break;
             }
             held = self
                 .grew
@@ -84,6 +97,7 @@ impl Log {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        true
+        held.waiting -= 1;
+        held.count >= count
     }
 }

@@ -153,7 +153,7 @@ impl Shared {
     /// What proves that a URL was handed out by this emulator.
     fn signature(&self, temp_id: &str) -> String {
         let text = format!("{}/{temp_id}", self.signing_key);
-        Sha256Digest::of(text.as_bytes()).short_hex(32)
+        Sha256Digest::of(text.as_bytes()).short_base32()
     }
 
     fn temp_url(&self, temp_id: &str) -> String {

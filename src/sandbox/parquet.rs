@@ -97,11 +97,7 @@ impl Reader<'_> {
             9 | 10 => {
                 let (count, kind) = self.list()?;
                 for _ in 0..count {
-                    if matches!(kind, 1 | 2) {
-                        self.byte()?;
-                    } else {
-                        self.skip(kind, deeper)?;
-                    }
+                    self.skip_element(kind, deeper)?;
                 }
                 Some(())
             }
@@ -109,8 +105,8 @@ impl Reader<'_> {
                 let count = self.varint()?;
                 let kinds = if count > 0 { self.byte()? } else { 0 };
                 for _ in 0..count {
-                    self.skip(kinds >> 4, deeper)?;
-                    self.skip(kinds & 15, deeper)?;
+                    self.skip_element(kinds >> 4, deeper)?;
+                    self.skip_element(kinds & 15, deeper)?;
                 }
                 Some(())
             }
@@ -124,6 +120,15 @@ impl Reader<'_> {
                 }
             }
             _ => None,
+        }
+    }
+
+    /// In a list or a map, truth values take a byte.
+    fn skip_element(&mut self, kind: u8, depth: u32) -> Option<()> {
+        if matches!(kind, 1 | 2) {
+            self.byte().map(drop)
+        } else {
+            self.skip(kind, depth)
         }
     }
 
@@ -207,12 +212,22 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_footer_reader_panic(bytes: Vec<u8>) {
+            drop(read_footer(&bytes));
+        }
+    }
+
     #[test]
     fn a_damaged_footer_is_no_footer() {
         for end in 0..FOOTER.len() - 3 {
             assert_eq!(read_footer(&FOOTER[..end]), None, "{end}");
         }
         assert_eq!(read_footer(&[0xff; 64]), None);
+        // A map that claims very many truth values.
+        let map = [0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x11, 1, 1];
+        assert_eq!(read_footer(&map), None);
         assert_eq!(footer_length(b"\x10\0\0\0PAR1"), Some(16));
         assert_eq!(footer_length(b"\x10\0\0\0nope"), None);
     }

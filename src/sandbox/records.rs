@@ -252,7 +252,15 @@ mod md5 {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match digest {
-            Some(digest) => serializer.collect_str(digest),
+            Some(digest) => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let mut text = String::with_capacity(32);
+                for byte in digest.as_bytes() {
+                    text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                    text.push(char::from(DIGITS[usize::from(byte & 15)]));
+                }
+                serializer.serialize_str(&text)
+            }
             None => serializer.serialize_none(),
         }
     }

@@ -223,17 +223,16 @@ fn exchange(
     if has_bearer && origin == Origin::Storage {
         shared.tokens_on_storage.fetch_add(1, Ordering::Relaxed);
     }
-    let peer = connection.stream().try_clone()?;
+    let orphan_lag = shared.store.behaviour.orphan_lag;
+    let may_be_orphan = passage == Passage::Held && orphan_lag > 0 && head.method == Method::Post;
+    let peer = may_be_orphan
+        .then(|| connection.stream().try_clone())
+        .transpose()?;
     let mut body = Body::new(connection, head.framing);
-    let mut outcome = match passage {
-        Passage::Held if shared.store.behaviour.orphan_lag > 0 && head.method == Method::Post => {
-            orphaned(shared, head, &route, &mut body, &peer, number)?
-        }
-        Passage::Free | Passage::Held | Passage::Abandoned => {
-            respond(shared, head, &route, &mut body, number)
-        }
+    let mut outcome = match &peer {
+        Some(peer) => orphaned(shared, head, &route, &mut body, peer, number)?,
+        None => respond(shared, head, &route, &mut body, number),
     };
-    drop(peer);
     shared.log.push(Request {
         number,
         origin,

@@ -24,6 +24,7 @@ struct Sink<'a> {
     pending: Vec<u8>,
     count: u64,
     schema: &'a mut RowSchema,
+    rounds: bool,
 }
 
 enum RowError {
@@ -42,9 +43,13 @@ impl Sink<'_> {
         self.schema
             .check(row)
             .map_err(|why| RowError::Bad(format!("Row {}: {why}", self.count)))?;
-        // Line breaks can only stand between tokens.
-        self.pending
-            .extend(row.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        if self.rounds {
+            push_rounded(row, &mut self.pending);
+        } else {
+            // Line breaks can only stand between tokens.
+            let kept = row.iter().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+            self.pending.extend(kept);
+        }
         self.pending.push(b'\n');
         self.count += 1;
         if self.pending.len() >= limits::BODY_BUFFER {
@@ -59,6 +64,53 @@ impl Sink<'_> {
         self.pending.clear();
         Ok(())
     }
+}
+
+/// Copies a row with its long whole numbers as a double would keep them.
+fn push_rounded(row: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    while at < row.len() {
+        let rest = &row[at..];
+        let length = match rest[0] {
+            b'"' => string_length(rest),
+            b'-' | b'0'..=b'9' => {
+                let number = rest
+                    .iter()
+                    .position(|c| !matches!(c, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
+                    .unwrap_or(rest.len());
+                let text = std::str::from_utf8(&rest[..number]).unwrap_or_default();
+                if number > 15
+                    && text.parse::<i64>().is_ok()
+                    && let Ok(rounded) = text.parse::<f64>()
+                {
+                    out.extend_from_slice(format!("{rounded:.0}").as_bytes());
+                    at += number;
+                    continue;
+                }
+                number
+            }
+            b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            _ => 1,
+        };
+        out.extend_from_slice(&rest[..length]);
+        at += length;
+    }
+}
+
+/// The length of the string that a checked text begins with.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
 }
 
 /// `{"rows": [...]}`; other keys are read over (contract D12).
@@ -136,6 +188,7 @@ pub(super) fn insert(x: &mut Exchange<'_, '_>) -> Handled {
         pending: Vec::new(),
         count: 0,
         schema: &mut schema,
+        rounds: store.behaviour.integers_through_double,
     };
     let read = envelope(&mut Scanner::new(&mut *x.body, limits::MAX_BODY), &mut sink);
     let read = match read {

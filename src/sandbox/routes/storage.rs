@@ -116,20 +116,16 @@ pub(super) fn put(x: &mut Exchange<'_, '_>) -> Handled {
         body,
         md5: Some(md5),
     };
-    let mut staging = store.staging();
-    let Some(mut record) = staging.temps.get(&record.id).cloned() else {
-        return Err(Refusal::storage(
-            404,
-            "NoSuchUpload",
-            "The upload is not known",
-        ));
+    let record = TempRecord {
+        stored: Some(stored),
+        ..record
     };
-    if let Some(before) = record.stored.replace(stored) {
-        store.bodies.remove(&before.body);
+    if store.commit_stored(record)? {
+        Ok(finished(x, Some(md5)))
+    } else {
+        let why = "The upload is not known";
+        Err(Refusal::storage(404, "NoSuchUpload", why))
     }
-    store.commit_staging(&mut staging, Effect::Temps(vec![record]))?;
-    drop(staging);
-    Ok(finished(x, Some(md5)))
 }
 
 fn digest_of(x: &Exchange<'_, '_>, body: &BodyRef) -> Result<Md5Digest, Refusal> {

@@ -9,7 +9,7 @@ mod staging;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +24,8 @@ pub(super) use staging::{Live, Staging, session_file};
 use super::SandboxError;
 use super::behaviour::Behaviour;
 use super::bodies::{Bodies, private};
-use super::journal::Journal;
-use super::records::Effect;
+use super::journal::{self, Journal};
+use super::records::{Effect, TempRecord};
 use crate::base::Sha256Digest;
 
 const LOG: &str = "sandbox.log";
@@ -127,6 +127,27 @@ impl Store {
         self.journal.append(&effect)?;
         staging.apply(effect);
         Ok(())
+    }
+
+    /// Notes the bytes of a temp upload; `false`: it is not known any more. This
+    /// is what happens most, so the text is made before any lock is taken and
+    /// written after the staging area's was let go.
+    pub(super) fn commit_stored(&self, record: TempRecord) -> io::Result<bool> {
+        let id = record.id.clone();
+        let effect = Effect::Temps(vec![record]);
+        let line = journal::line(&effect)?;
+        let mut staging = self.staging();
+        let Some(before) = staging.temps.get(&id) else {
+            return Ok(false);
+        };
+        if let Some(replaced) = &before.stored {
+            self.bodies.remove(&replaced.body);
+        }
+        staging.apply(effect);
+        let mut file = self.journal.lock();
+        drop(staging);
+        file.write_all(&line)?;
+        Ok(true)
     }
 
     /// Logs and applies an attachment of files, which touches both.

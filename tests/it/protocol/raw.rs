@@ -304,10 +304,10 @@ impl Peer {
 pub(crate) fn request(ask: Ask<'_>, body: &[u8]) -> Vec<u8> {
     let mut text = format!("{} {} HTTP/1.1\r\nHost: x\r\n", ask.method, ask.path);
     for (name, value) in ask.headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     if !matches!(ask.method, "GET" | "HEAD") {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     text += "Connection: close\r\n\r\n";
     let mut bytes = text.into_bytes();

@@ -32,7 +32,7 @@ fn num_rows(peer: &Peer) -> Option<u64> {
 
 #[test]
 fn rows_are_added_and_counted() {
-    both(|_, peer| {
+    both(|character, peer| {
         stream(
             peer,
             r#"[{"name":"a","type":"integer"},{"name":"b","type":"string"}]"#,
@@ -47,10 +47,14 @@ fn rows_are_added_and_counted() {
         )
         .expect(201);
 
+        let first = match character {
+            Character::Friendly => r#"{"a":9007199254740993,"b":"x"}"#,
+            Character::Worst => r#"{"a":9007199254740992,"b":"x"}"#,
+        };
         assert_eq!(
             stored(peer),
             [
-                r#"{"a":9007199254740993,"b":"x"}"#,
+                first,
                 r#"{"b":null}"#,
                 "{}",
                 r#"{"a" : 1,            "b":"line\nbreak"}"#,

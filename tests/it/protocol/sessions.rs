@@ -63,7 +63,7 @@ fn a_chunk_that_is_no_multiple_is_refused_and_changes_nothing() {
     both(|_, peer| {
         let bytes = noise(2 * UNIT);
         let (_, url) = peer.session("scans", "a", bytes.len());
-        peer.chunk(&url, &bytes[..UNIT + 1], 0, bytes.len())
+        peer.chunk(&url, &bytes[..=UNIT], 0, bytes.len())
             .expect(400);
 
         let asked = peer.status(&url, bytes.len()).expect(308);
