@@ -24,6 +24,7 @@ mod rows;
 mod run;
 mod staging;
 mod tables;
+mod temps;
 mod uploads;
 
 pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};

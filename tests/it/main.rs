@@ -5,12 +5,20 @@ mod architecture;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod plan_files;
+#[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod run_files;
 #[cfg(test)]
 mod smoke;

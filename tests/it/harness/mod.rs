@@ -5,9 +5,11 @@
 //! the sandbox is a server on a socket in this process, so that a test can
 //! script faults, freeze requests and look inside.
 
+mod files;
 mod outcome;
 mod world;
 
+pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
 pub(crate) use world::{DATASET, World};
 
