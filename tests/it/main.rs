@@ -3,7 +3,13 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod check;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod exit_codes;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -13,4 +19,10 @@ mod manifest_docs;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod saved_plan;
+#[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod surface;

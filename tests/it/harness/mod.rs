@@ -6,10 +6,12 @@
 //! script faults, freeze requests and look inside.
 
 mod outcome;
+mod process;
 mod world;
 
 pub(crate) use outcome::Outcome;
-pub(crate) use world::{DATASET, World};
+pub(crate) use process::assert_quick;
+pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;
 
