@@ -172,7 +172,7 @@ pub enum SourceProblemKind {
     #[error("does not exist")]
     NotFound,
     /// A literal path that is a folder.
-    #[error("is a folder; use a glob such as `{{folder}}/**/*`")]
+    #[error("is a folder, not a file")]
     IsAFolder,
     /// A literal path that is a socket, a pipe or a device.
     #[error("is not a regular file")]
@@ -294,7 +294,7 @@ impl SourceProblemKind {
             Self::NotFound => {
                 "check the path, which starts at the manifest's folder; if it may be missing, say `allow_empty: true`"
             }
-            Self::IsAFolder => "name a file, or use `glob` instead of `path`",
+            Self::IsAFolder => "name a file, or use `glob` instead of `path`, as in `glob: FOLDER/**/*`",
             Self::NotAFile => "name a regular file",
             Self::Unreadable { .. } => "give the user who runs this the right to read it",
             Self::DanglingLink => "repair or remove the link, exclude it, or say `symlinks: skip`",
