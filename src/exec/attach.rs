@@ -129,7 +129,11 @@ impl<'a> Attaching<'a, '_> {
             })
             .collect();
         let first = group.first().map(|one| one.file.name.as_str());
-        let detail = format!("{} files, first `{}`", group.len(), first.unwrap_or_default());
+        let detail = format!(
+            "{} files, first `{}`",
+            group.len(),
+            first.unwrap_or_default()
+        );
         let subject = self.job.table.to_string();
         let intent = match context
             .store
@@ -351,8 +355,8 @@ impl<'a> Attaching<'a, '_> {
             self.fail(&one, &error);
             return None;
         }
-        let staged = forget_staged(self.shared, &[place])
-            .and_then(|()| stage(self.shared, place, None));
+        let staged =
+            forget_staged(self.shared, &[place]).and_then(|()| stage(self.shared, place, None));
         one.attempts += 1;
         match staged {
             Ok(mut staged) => {

@@ -1,5 +1,6 @@
 //! The ends of a run's items as they come in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::ManifestName;
@@ -9,6 +10,9 @@ use crate::event::{End, Event, EventSink, FailKind, ItemEnd};
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     items: Mutex<Vec<ItemEnd>>,
+    /// Flags and not searches: every file asks before it is sent.
+    has_failure: AtomicBool,
+    has_fatal: AtomicBool,
 }
 
 impl Ends {
@@ -29,6 +33,12 @@ impl Ends {
                 });
             }
             (None | Some(_), _) => {}
+        }
+        if let Some(error) = &end.error {
+            self.has_failure.store(true, Ordering::Release);
+            if matches!(error.kind, FailKind::Unauthorized | FailKind::Locked) {
+                self.has_fatal.store(true, Ordering::Release);
+            }
         }
         self.items
             .lock()
@@ -66,12 +76,11 @@ impl Ends {
 
     /// Whether anything failed in a way that makes the rest pointless.
     pub(super) fn has_fatal(&self, fail_fast: bool) -> bool {
-        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        items
-            .iter()
-            .filter_map(|end| end.error.as_ref())
-            .any(|error| {
-                fail_fast || matches!(error.kind, FailKind::Unauthorized | FailKind::Locked)
-            })
+        let flag = if fail_fast {
+            &self.has_failure
+        } else {
+            &self.has_fatal
+        };
+        flag.load(Ordering::Acquire)
     }
 }

@@ -38,7 +38,10 @@ fn spoil_digests(state: &Path) -> usize {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "db" || ext == "sqlite") {
+            } else if path
+                .extension()
+                .is_some_and(|ext| ext == "db" || ext == "sqlite")
+            {
                 let store = rusqlite::Connection::open(&path).unwrap();
                 spoiled += store
                     .execute("UPDATE digests SET md5 = zeroblob(16)", [])

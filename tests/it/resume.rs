@@ -3,9 +3,7 @@
 
 use std::io::Write as _;
 
-use redivis_ingest::sandbox::{
-    Character, Fault, FaultScript, FreezePoint, Nth, Operation, Thaw,
-};
+use redivis_ingest::sandbox::{Character, Fault, FaultScript, FreezePoint, Nth, Operation, Thaw};
 
 use crate::harness::{PATIENCE, SCANS, World, item, kill, noise, under_both};
 
@@ -69,7 +67,11 @@ fn a_session_recovers_by_the_server_s_offset() {
         world.faults(
             chunks(Nth::Nth(2), Fault::ShortRange)
                 .with(put, Nth::Nth(5), status(503))
-                .with(put, Nth::Nth(8), Fault::StatusAfterBodyBytes { bytes, code: 503 })
+                .with(
+                    put,
+                    Nth::Nth(8),
+                    Fault::StatusAfterBodyBytes { bytes, code: 503 },
+                )
                 .with(put, Nth::Nth(11), Fault::Reset)
                 .with(put, Nth::Nth(14), Fault::CutAfterBodyBytes { bytes })
                 .with(put, Nth::Nth(17), Fault::CutAfterEffect)
@@ -178,7 +180,10 @@ fn kill_after_chunks(world: &World, count: u64, args: &[&str]) {
 
 #[test]
 fn another_process_goes_on_at_the_server_s_offset() {
-    for args in [&["--chunk-size", "4MiB"][..], &["--chunk-size", "4MiB", "--protocol", "legacy"]] {
+    for args in [
+        &["--chunk-size", "4MiB"][..],
+        &["--chunk-size", "4MiB", "--protocol", "legacy"],
+    ] {
         under_both(|world| {
             let content = large(&world, 7);
             kill_after_chunks(&world, 5, args);
@@ -300,7 +305,12 @@ fn what_was_staged_before_a_kill_is_not_sent_again() {
             .iter()
             .find(|(_, operation)| *operation == Operation::AttachFiles);
         let world = small_world(character);
-        kill_at(&world, attach.unwrap().0, FreezePoint::BeforeEffect, Thaw::Abandon);
+        kill_at(
+            &world,
+            attach.unwrap().0,
+            FreezePoint::BeforeEffect,
+            Thaw::Abandon,
+        );
         assert_eq!(world.asked(Operation::PutFile).len(), SMALL.len());
         world.sandbox().clear_requests();
 
