@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod look;
 mod outcome;
+mod part;
 mod payload;
 mod release;
 mod rows;

@@ -10,9 +10,9 @@ use crate::event::{End, Event, EventSink, FailKind, ItemEnd};
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     items: Mutex<Vec<ItemEnd>>,
-    /// Flags and not searches: every file asks before it is sent.
-    has_failure: AtomicBool,
-    has_fatal: AtomicBool,
+    /// Asked for each item, so kept beside the list.
+    has_failed: AtomicBool,
+    is_pointless: AtomicBool,
 }
 
 impl Ends {
@@ -35,9 +35,9 @@ impl Ends {
             (None | Some(_), _) => {}
         }
         if let Some(error) = &end.error {
-            self.has_failure.store(true, Ordering::Release);
+            self.has_failed.store(true, Ordering::Relaxed);
             if matches!(error.kind, FailKind::Unauthorized | FailKind::Locked) {
-                self.has_fatal.store(true, Ordering::Release);
+                self.is_pointless.store(true, Ordering::Relaxed);
             }
         }
         self.items
@@ -74,13 +74,10 @@ impl Ends {
             .collect()
     }
 
-    /// Whether anything failed in a way that makes the rest pointless.
+    /// Whether to start nothing more: something failed that every other item will
+    /// meet too, or anything failed and `fail_fast` was asked for.
     pub(super) fn has_fatal(&self, fail_fast: bool) -> bool {
-        let flag = if fail_fast {
-            &self.has_failure
-        } else {
-            &self.has_fatal
-        };
-        flag.load(Ordering::Acquire)
+        self.is_pointless.load(Ordering::Relaxed)
+            || fail_fast && self.has_failed.load(Ordering::Relaxed)
     }
 }

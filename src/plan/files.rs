@@ -6,14 +6,15 @@ use std::path::Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::context::{Compare, PlanContext};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
 use super::error::{PlanError, check_cancel};
 use super::history::History;
-use super::make::{Compare, PlanContext, source_problem, source_skipped};
 use super::model::{
     Action, Amount, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject,
 };
 use super::observe::{DatasetView, TableView};
+use super::problems::{source_problem, source_skipped};
 use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
 use crate::manifest::{Extra, FilesSource, Job};
 use crate::redivis::RemoteFile;

@@ -3,15 +3,16 @@
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
 use super::files::digests_of;
 use super::listed::Listing;
-use super::make::{PlanContext, source_problem, source_skipped};
+use super::merge::Mode;
 use super::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
 use super::observe::TableView;
-use super::rows::Mode;
+use super::problems::{source_problem, source_skipped};
 use crate::base::names::upload_key;
 use crate::base::{Fingerprint, Md5Digest, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};

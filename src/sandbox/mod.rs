@@ -193,7 +193,7 @@ impl Sandbox {
             (None, path.clone())
         } else {
             let folder = tempfile::tempdir().map_err(|source| SandboxError::Folder {
-                path: std::env::temp_dir(),
+                path: tempfile::env::temp_dir(),
                 source,
             })?;
             let path = folder.path().to_owned();

@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod exit_codes;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -21,4 +27,10 @@ mod resume;
 #[cfg(test)]
 mod run_files;
 #[cfg(test)]
+mod saved_plan;
+#[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod surface;

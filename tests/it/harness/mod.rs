@@ -7,11 +7,13 @@
 
 mod files;
 mod outcome;
+mod process;
 mod world;
 
 pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
-pub(crate) use world::{DATASET, World};
+pub(crate) use process::assert_quick;
+pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;
 

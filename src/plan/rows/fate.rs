@@ -1,181 +1,22 @@
-//! Rows: every source is passed over once, its cut follows the remote, and each
-//! listed part of ours gets its fate.
+//! What becomes of every cut, and of every listed part of ours.
 
 use std::collections::BTreeMap;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
-use super::error::{PlanError, check_cancel};
-use super::listed::Listing;
-use super::make::{PlanContext, source_problem, source_skipped};
-use super::model::{
+use super::pass::RowsDraft;
+use crate::base::{PartIdentity, SourceKey};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
+use crate::plan::context::PlanContext;
+use crate::plan::listed::Listing;
+use crate::plan::merge::Mode;
+use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
     RowsContent, RowsInputPlan, Subject,
 };
-use super::observe::TableView;
-use super::rows_cache;
-use crate::base::names::escaped;
-use crate::base::{PartIdentity, SourceKey, VariableType};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource, Schema, Variable};
-use crate::source::rows::{Cut, CutSettings, infer_schema};
-use crate::source::{RowInput, SourceError, resolve_rows};
-
-/// A job's sources after their passes, before any fate is decided.
-#[derive(Debug)]
-pub(super) struct RowsDraft {
-    /// The passes.
-    pub(super) content: RowsContent,
-    /// Problems and skipped paths.
-    pub(super) items: Vec<Item>,
-    /// Keys of sources that exist but that this run does not see (`--shard`).
-    pub(super) unseen: Vec<SourceKey>,
-}
-
-/// Resolves a job's sources and passes over each.
-pub(super) fn pass_rows(
-    context: &PlanContext<'_>,
-    job: &Job,
-    source: &RowsSource,
-    view: &TableView,
-) -> Result<RowsDraft, PlanError> {
-    let failed = |error: SourceError| PlanError::of_source(&job.name, error);
-    let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
-    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
-    items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, unseen) = context.selection.split_rows(resolved.inputs);
-    let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
-    let known: Vec<(String, VariableType)> = view
-        .variables
-        .iter()
-        .filter_map(|variable| variable.kind.map(|kind| (variable.name.clone(), kind)))
-        .collect();
-    let schema = match &source.schema {
-        Schema::Declared(variables) => variables.clone(),
-        Schema::Infer => {
-            let sources: Vec<_> = inputs
-                .iter()
-                .map(|input| (input, &source.entries[input.entry].format))
-                .collect();
-            infer_schema(&sources, &known, context.call.cancel).map_err(failed)?
-        }
-    };
-    let listing = Listing::of(view, std::slice::from_ref(&owner));
-    let candidates = listing.complete_identities();
-    let keys: Vec<&SourceKey> = inputs
-        .iter()
-        .map(|input| &input.key)
-        .chain(&unseen)
-        .collect();
-    let one = OnePass {
-        context,
-        job,
-        source,
-        schema: &schema,
-        owner: &owner,
-    };
-    let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| {
-                let own = candidates.iter().any(|one| one.source == input.key);
-                let fitting: Vec<&PartIdentity> = candidates
-                    .iter()
-                    .filter(|one| {
-                        if own {
-                            one.source == input.key
-                        } else {
-                            !keys.contains(&&one.source)
-                        }
-                    })
-                    .collect();
-                pass_one(&one, input, &fitting)
-            })
-            .collect()
-    });
-    let mut planned = Vec::with_capacity(passes.len());
-    for pass in passes {
-        check_cancel(context.call.cancel)?;
-        match pass {
-            Ok(pass) => planned.push(pass),
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(Item {
-                class: Class::Conflict,
-                reason: Reason::SourceProblem,
-                action: Action::None,
-                subject: Subject::Source {
-                    path: error.shown().to_owned(),
-                },
-                note: Some(error.one_line()),
-            }),
-        }
-    }
-    Ok(RowsDraft {
-        content: RowsContent {
-            owner,
-            schema,
-            inputs: planned,
-        },
-        items,
-        unseen,
-    })
-}
-
-/// What the passes over one job's sources share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OnePass<'a> {
-    pub(super) context: &'a PlanContext<'a>,
-    pub(super) job: &'a Job,
-    pub(super) source: &'a RowsSource,
-    pub(super) schema: &'a [Variable],
-    pub(super) owner: &'a SourceKey,
-}
-
-fn pass_one(
-    one: &OnePass<'_>,
-    input: &RowInput,
-    candidates: &[&PartIdentity],
-) -> Result<RowsInputPlan, SourceError> {
-    let settings = CutSettings {
-        payload: one
-            .source
-            .payload
-            .0
-            .min(one.context.options.largest_payload),
-        owner: one.owner.clone(),
-        slug: crate::base::part::slug(file_stem(&input.shown)),
-    };
-    let pass = rows_cache::pass(one, input, candidates, &settings)?;
-    Ok(RowsInputPlan {
-        input: input.clone(),
-        cuts: pass.cuts,
-        fingerprint: pass.fingerprint,
-        rows: pass.rows,
-        rejects: pass.rejects,
-    })
-}
-
-/// The file's name up to its first dot.
-pub(super) fn file_stem(shown: &str) -> &str {
-    let name = shown.rsplit('/').next().unwrap_or(shown);
-    match name.split('.').next() {
-        Some(stem) if !stem.is_empty() => stem,
-        _ => name,
-    }
-}
-
-/// How the rows of a table meet those of the last release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// They add to it.
-    Append,
-    /// They replace it; all of them are sent.
-    Replace,
-    /// They replace it, and the last release holds exactly the wanted rows.
-    ReplaceEqual,
-}
+use crate::plan::observe::TableView;
+use crate::source::rows::Cut;
 
 /// Decides the fate of every cut and of every listed part of one job.
-pub(super) fn decide_rows(
+pub(in crate::plan) fn decide_rows(
     context: &PlanContext<'_>,
     job: &Job,
     source: &RowsSource,
@@ -500,61 +341,4 @@ impl Fate<'_> {
             });
         }
     }
-}
-
-/// Where the schema and the remote table's variables do not fit: a type that
-/// differs, or a variable that the table lacks while it has rows.
-pub(super) fn schema_conflict(schema: &[Variable], view: &TableView) -> Option<String> {
-    let has_rows = view.released_rows.unwrap_or(0) > 0
-        || view
-            .draft_uploads
-            .iter()
-            .any(|upload| upload.num_rows.unwrap_or(0) > 0);
-    if view.variables.is_empty() {
-        return None;
-    }
-    for variable in schema {
-        let known = view
-            .variables
-            .iter()
-            .find(|remote| escaped(&remote.name) == escaped(&variable.name));
-        match known {
-            Some(remote) if remote.kind.is_some_and(|kind| kind != variable.kind) => {
-                return Some(format!(
-                    "variable `{}` is `{}` here and `{}` in the table",
-                    variable.name,
-                    variable.kind,
-                    remote.kind.map_or("another type", VariableType::as_str),
-                ));
-            }
-            None if has_rows => {
-                return Some(format!(
-                    "the table has rows and no variable `{}`",
-                    variable.name
-                ));
-            }
-            Some(_) | None => {}
-        }
-    }
-    None
-}
-
-/// Whether the last release holds exactly these parts.
-pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> bool {
-    let cuts = || {
-        drafts
-            .iter()
-            .flat_map(|content| &content.inputs)
-            .flat_map(|input| &input.cuts)
-    };
-    let newest = || listing.released.iter().filter(|part| part.is_newest);
-    listing.draft.is_empty()
-        && listing.foreign.is_empty()
-        && listing.foreign_released.is_empty()
-        && cuts().count() == newest().count()
-        && cuts().all(|cut| {
-            cut.kept.as_ref().is_some_and(|kept| {
-                newest().any(|part| part.is_complete_part && part.name.identity == *kept)
-            })
-        })
 }

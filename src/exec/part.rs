@@ -1,0 +1,328 @@
+//! One part of rows becomes one upload that sees at most one `insertRows` request
+//! in its life. After an unknown outcome or a wrong count the upload is deleted
+//! and another attempt begins under a new name.
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use super::bisect::find_refused;
+use super::context::{RefusedRow, Shared, random};
+use super::deletes::delete_and_wait;
+use super::error::StepError;
+use super::payload::Rows;
+use super::rows::{RowsJob, SentPart};
+use crate::base::{PartIdentity, Version};
+use crate::plan::PartSubject;
+use crate::redivis::{ApiErrorKind, RemoteUpload, ResourceUri, UploadContent};
+
+/// Attempts at one part.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Sends one planned part, whatever becomes of it.
+pub(super) fn send_part(shared: Shared<'_>, job: &RowsJob<'_>, part: &PartSubject, payload: &[u8]) {
+    let mut sender = PartSender {
+        shared,
+        job,
+        part,
+        started: Instant::now(),
+        bytes_sent: 0,
+        attempts: 0,
+    };
+    let sent = if shared.context.cancel.is_cancelled() {
+        Err(StepError::Cancelled)
+    } else {
+        sender.send(&part.identity, payload)
+    };
+    if let Err(error) = sent {
+        let mut end = job.end_of(&part.identity, part.bytes);
+        end.attempts = sender.attempts;
+        end.bytes_sent = sender.bytes_sent;
+        end.millis = sender.millis();
+        shared.ends.push(shared.context.events, end.failed(&error));
+    }
+}
+
+struct PartSender<'a> {
+    shared: Shared<'a>,
+    job: &'a RowsJob<'a>,
+    part: &'a PartSubject,
+    started: Instant,
+    bytes_sent: u64,
+    attempts: u32,
+}
+
+/// How one attempt at inserting rows ended.
+enum Attempt {
+    /// The platform added them all.
+    Added(RemoteUpload, String),
+    /// The upload is gone again; another attempt may do better.
+    Again(StepError),
+    /// 413.
+    TooLarge(StepError),
+    /// 400.
+    Refused(StepError),
+}
+
+impl PartSender<'_> {
+    fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Sends rows as one part; splits and leaves out as the platform demands.
+    fn send(&mut self, identity: &PartIdentity, payload: &[u8]) -> Result<(), StepError> {
+        let mut last = StepError::Cancelled;
+        for _ in 0..MAX_ATTEMPTS {
+            if self.shared.context.cancel.is_cancelled() {
+                return Err(StepError::Cancelled);
+            }
+            match self.attempt(identity, payload, identity.stored_rows())? {
+                Attempt::Added(upload, name) => {
+                    self.keep(identity, upload.uri, name, payload.len());
+                    return Ok(());
+                }
+                Attempt::Again(error) => last = error,
+                Attempt::TooLarge(error) => return self.halve(identity, payload, error),
+                Attempt::Refused(error) => return self.leave_out(identity, payload, error),
+            }
+        }
+        Err(last)
+    }
+
+    fn keep(&self, identity: &PartIdentity, uri: ResourceUri, name: String, bytes: usize) {
+        let sent = SentPart {
+            planned: self.part.identity.clone(),
+            identity: identity.clone(),
+            name,
+            uri,
+            bytes: bytes as u64,
+            bytes_sent: self.bytes_sent,
+            attempts: self.attempts,
+            millis: self.millis(),
+        };
+        self.job
+            .sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sent);
+    }
+
+    /// One upload with one `insertRows` of `wanted` rows.
+    fn attempt(
+        &mut self,
+        identity: &PartIdentity,
+        payload: &[u8],
+        wanted: u64,
+    ) -> Result<Attempt, StepError> {
+        let context = self.shared.context;
+        self.attempts += 1;
+        let name = identity.attempt(random()).to_string();
+        let intent = context
+            .store
+            .intent(
+                "insert_rows",
+                &self.job.table.to_string(),
+                &name,
+                (context.now_ms)(),
+            )
+            .map_err(StepError::state)?;
+        let upload = match self.create(&name)? {
+            Ok(upload) => upload,
+            Err(error) => return Ok(Attempt::Again(error)),
+        };
+        self.bytes_sent += payload.len() as u64;
+        let answer = context
+            .writer
+            .insert_rows(&context.call, &upload.uri, payload);
+        let outcome = match answer {
+            Ok(added) if added == wanted => Attempt::Added(upload, name),
+            Ok(added) => {
+                let error = StepError::RowsMismatch {
+                    name,
+                    sent: wanted,
+                    found: added,
+                };
+                delete_and_wait(context, &upload.uri)?;
+                Attempt::Again(error)
+            }
+            Err(error) => {
+                let kind = error.kind().clone();
+                let doubt = error.is_in_doubt();
+                let error = StepError::api(format!("insert the rows of `{name}`"))(error);
+                if let StepError::Cancelled = error {
+                    return Err(error);
+                }
+                delete_and_wait(context, &upload.uri)?;
+                match kind {
+                    ApiErrorKind::TooLarge => Attempt::TooLarge(error),
+                    ApiErrorKind::Invalid => Attempt::Refused(error),
+                    ApiErrorKind::Unauthorized
+                    | ApiErrorKind::Forbidden { .. }
+                    | ApiErrorKind::NotFound
+                    | ApiErrorKind::Conflict
+                    | ApiErrorKind::RateLimited
+                    | ApiErrorKind::Unavailable
+                    | ApiErrorKind::Network
+                    | ApiErrorKind::Tls
+                    | ApiErrorKind::Protocol
+                    | ApiErrorKind::Cancelled
+                    | ApiErrorKind::LocalRead => {
+                        if !doubt {
+                            return Err(error);
+                        }
+                        Attempt::Again(error)
+                    }
+                }
+            }
+        };
+        context
+            .store
+            .intent_done(intent)
+            .map_err(StepError::state)?;
+        Ok(outcome)
+    }
+
+    /// Creates the upload. The inner error says that it does not exist now and
+    /// that a new name may do better.
+    fn create(&self, name: &str) -> Result<Result<RemoteUpload, StepError>, StepError> {
+        let context = self.shared.context;
+        let content = UploadContent::Stream(self.job.schema.clone());
+        let created = context
+            .writer
+            .create_upload(&context.call, self.job.table, name, &content);
+        match created {
+            Ok(upload) if upload.name == name => Ok(Ok(upload)),
+            Ok(upload) => {
+                delete_and_wait(context, &upload.uri)?;
+                Err(StepError::OtherWriter {
+                    asked: name.to_owned(),
+                    answered: upload.name,
+                })
+            }
+            Err(error) if error.is_in_doubt() => {
+                let doing = format!("create upload `{name}`");
+                let error = StepError::api(doing.clone())(error);
+                if let StepError::Cancelled = error {
+                    return Err(error);
+                }
+                let listed = context
+                    .writer
+                    .reader()
+                    .uploads(&context.call, self.job.table, &Version::Next)
+                    .map_err(StepError::api(doing))?;
+                for upload in listed.iter().filter(|upload| upload.name == name) {
+                    delete_and_wait(context, &upload.uri)?;
+                }
+                Ok(Err(error))
+            }
+            Err(error) => Err(StepError::api(format!("create upload `{name}`"))(error)),
+        }
+    }
+
+    /// A 413: the halves are ordinary parts.
+    fn halve(
+        &mut self,
+        identity: &PartIdentity,
+        payload: &[u8],
+        error: StepError,
+    ) -> Result<(), StepError> {
+        let Some(rows) = Rows::of(payload).filter(|rows| rows.len() > 1) else {
+            return Err(error);
+        };
+        let middle = rows.len() / 2;
+        for half in [0..middle, middle..rows.len()] {
+            let source = &identity.source;
+            let part = rows.identity(identity, source, &self.job.schema, half.clone());
+            self.send(&part, &rows.payload(half))?;
+        }
+        Ok(())
+    }
+
+    /// A 400: find the rows that it is about, leave them out, say so.
+    fn leave_out(
+        &mut self,
+        identity: &PartIdentity,
+        payload: &[u8],
+        error: StepError,
+    ) -> Result<(), StepError> {
+        let Some(rows) = Rows::of(payload) else {
+            return Err(error);
+        };
+        let limit = self.job.source.max_rejects;
+        let Some(refused) = find_refused(&rows, limit, &mut |range| {
+            let payload = rows.payload(range.clone());
+            self.probe(identity, &payload, range.len() as u64)
+        })?
+        else {
+            // No probe succeeded: the refusal is not about rows.
+            return Err(error);
+        };
+        self.tell_refused(identity, &rows, &refused, &error);
+        let count = refused.len() as u64;
+        let over = {
+            let mut all = self
+                .job
+                .refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *all += count;
+            *all > limit
+        };
+        if over {
+            let name = identity.to_string();
+            return Err(StepError::RowsRefused {
+                name,
+                refused: count,
+                max: limit,
+            });
+        }
+        let left = rows.payload((0..rows.len()).filter(|row| !refused.contains(row)));
+        let mut reduced = identity.clone();
+        reduced.refused = count;
+        if reduced.stored_rows() == 0 {
+            return Ok(());
+        }
+        self.send(&reduced, &left)
+    }
+
+    /// A probe is an attempt at the part with fewer rows than its name says, so
+    /// that a probe left behind by a kill is an unfinished attempt to anybody
+    /// who lists it.
+    fn probe(
+        &mut self,
+        identity: &PartIdentity,
+        payload: &[u8],
+        rows: u64,
+    ) -> Result<bool, StepError> {
+        let mut last = StepError::Cancelled;
+        for _ in 0..MAX_ATTEMPTS {
+            match self.attempt(identity, payload, rows)? {
+                Attempt::Added(upload, _) => {
+                    delete_and_wait(self.shared.context, &upload.uri)?;
+                    return Ok(true);
+                }
+                Attempt::Refused(_) => return Ok(false),
+                Attempt::TooLarge(error) => return Err(error),
+                Attempt::Again(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn tell_refused(
+        &self,
+        identity: &PartIdentity,
+        rows: &Rows<'_>,
+        refused: &[usize],
+        error: &StepError,
+    ) {
+        for row in refused {
+            let refused = RefusedRow {
+                source: self.part.shown.clone(),
+                row: identity.first_row + *row as u64,
+                value: String::from_utf8_lossy(rows.row(*row)).into_owned(),
+                message: error.one_line(),
+            };
+            (self.shared.context.on_refused)(self.job.job, refused);
+        }
+    }
+}
