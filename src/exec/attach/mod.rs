@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use again::{attach_refused, attach_wrong};
+
 use super::context::Shared;
 use super::error::StepError;
 use super::files::FileJob;
@@ -51,8 +53,8 @@ pub(super) fn attach<'a>(shared: Shared<'a>, job: &FileJob<'a>, mut ready: Vec<R
         wrong: Vec::new(),
     };
     attaching.all(ready);
-    attaching.refused_ones();
-    attaching.wrong_ones();
+    attach_refused(&mut attaching);
+    attach_wrong(&mut attaching);
 }
 
 /// One batch while it is attached.
