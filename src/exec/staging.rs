@@ -12,8 +12,8 @@ use super::temps::request_temp_uploads;
 use crate::base::{Fingerprint, Md5Digest, SignedUrl, TableRef};
 use crate::redivis::session::OpenSession;
 use crate::redivis::{
-    Call, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource,
-    Transferred, open_session, put_plain, send_session, session_status,
+    Call, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource, Transferred,
+    open_session, put_plain, send_session, session_status,
 };
 use crate::state::{self, CachedDigests, SessionMode, StagedUpload, TransferKey};
 
@@ -127,9 +127,8 @@ pub(super) fn stage(
                     .session_closed(&file.key())
                     .map_err(StepError::state)?;
                 // Damaged once is the network's fault, twice is a finding.
-                let is_finding = |error: &TransferError| {
-                    matches!(error, TransferError::Mismatch { .. })
-                };
+                let is_finding =
+                    |error: &TransferError| matches!(error, TransferError::Mismatch { .. });
                 let again = is_finding(&error) && last.as_ref().is_some_and(is_finding);
                 last = Some(error);
                 if again {
@@ -337,7 +336,11 @@ fn remember(
     };
     // The next plan need not read the file that was just read.
     store
-        .remember_digests(&file.fingerprint, digests, started_ms.saturating_mul(1_000_000))
+        .remember_digests(
+            &file.fingerprint,
+            digests,
+            started_ms.saturating_mul(1_000_000),
+        )
         .map_err(StepError::state)?;
     store
         .file_staged(&file.key(), &record)

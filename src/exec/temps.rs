@@ -187,7 +187,10 @@ impl Asking<'_, '_> {
         } else {
             String::new()
         };
-        format!("{}~{place}{suffix:08x}", name.get(..end).unwrap_or_default())
+        format!(
+            "{}~{place}{suffix:08x}",
+            name.get(..end).unwrap_or_default()
+        )
     }
 
     fn refuse(&mut self, error: ApiError, count: usize) {

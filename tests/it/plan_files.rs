@@ -68,12 +68,17 @@ fn planning_reads_only() {
             world.plan(&[]).exits(0);
             world.plan(&["-o", saved, "--hash", "--all"]).exits(0);
             world.plan(&["--format", "ndjson"]).exits(0);
-            world.plan(&["--state-dir", "none", "--compare", "size"]).exits(0);
+            world
+                .plan(&["--state-dir", "none", "--compare", "size"])
+                .exits(0);
             world.run(&["-n"]).exits(0);
             let requests = world.sandbox().requests();
             assert!(!requests.is_empty());
             let reads = |method| matches!(method, Method::Get | Method::Head);
-            assert!(requests.iter().all(|one| reads(one.method)), "{requests:#?}");
+            assert!(
+                requests.iter().all(|one| reads(one.method)),
+                "{requests:#?}"
+            );
         };
         // Nothing there; everything in the draft; everything released; changed.
         plan_all();
@@ -95,7 +100,10 @@ fn planning_reads_only() {
 fn the_same_input_gives_the_same_plan_whatever_the_folder() {
     under_both(|world| {
         let other = tempfile::tempdir().unwrap();
-        world.manifest(SCANS).file("data/a", "a").file("data/sub/b", "b");
+        world
+            .manifest(SCANS)
+            .file("data/a", "a")
+            .file("data/sub/b", "b");
         for name in ["manifest.yaml", "data/a", "data/sub/b"] {
             let to = other.path().join("else where").join(name);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -122,7 +130,10 @@ fn the_same_input_gives_the_same_plan_whatever_the_folder() {
 #[test]
 fn a_saved_plan_is_a_header_items_and_totals() {
     under_both(|world| {
-        world.manifest(SCANS).file("data/a", "12345").file("data/b", "");
+        world
+            .manifest(SCANS)
+            .file("data/a", "12345")
+            .file("data/b", "");
         let saved = world.root().join("plan.ndjson");
 
         let shown = world
@@ -202,14 +213,20 @@ fn every_file_has_a_class_and_a_reason() {
 
         // Extra files are shown and never deleted.
         world.run(&[]).exits(0);
-        assert_eq!(world.names("scans"), ["bytes", "gone", "new", "same", "size"]);
+        assert_eq!(
+            world.names("scans"),
+            ["bytes", "gone", "new", "same", "size"]
+        );
     });
 }
 
 #[test]
 fn compared_by_size_only_the_content_is_not_read() {
     under_both(|world| {
-        world.manifest(SCANS).file("data/a", "one").file("data/b", "x");
+        world
+            .manifest(SCANS)
+            .file("data/a", "one")
+            .file("data/b", "x");
         world.run(&[]).exits(0);
         world.file("data/a", "two").file("data/b", "xx");
 
@@ -231,7 +248,10 @@ fn a_renamed_file_is_hinted_at_when_new_files_are_hashed() {
         let (_, without) = plan(&world, &[]);
         let (_, with) = plan(&world, &["--hash"]);
 
-        assert_eq!(decided(&without, "old"), ["extra", "not_in_sources", "none"]);
+        assert_eq!(
+            decided(&without, "old"),
+            ["extra", "not_in_sources", "none"]
+        );
         assert_eq!(without["new"]["md5"], Value::Null);
         assert_eq!(decided(&with, "old"), ["extra", "maybe_renamed", "none"]);
         assert!(with["old"]["note"].as_str().unwrap().contains("`new`"));
@@ -313,7 +333,10 @@ fn links_are_followed_skipped_or_refused() {
 #[test]
 fn a_changed_file_can_be_kept_or_refused() {
     under_both(|world| {
-        world.manifest(SCANS).file("data/a", "old").file("data/b", "b");
+        world
+            .manifest(SCANS)
+            .file("data/a", "old")
+            .file("data/b", "b");
         world.run(&[]).exits(0);
         world.file("data/a", "new").file("data/c", "c");
 
@@ -343,7 +366,10 @@ fn a_changed_file_can_be_kept_or_refused() {
 #[test]
 fn an_extra_file_can_be_a_failure() {
     under_both(|world| {
-        world.manifest(SCANS).file("data/a", "a").file("data/b", "b");
+        world
+            .manifest(SCANS)
+            .file("data/a", "a")
+            .file("data/b", "b");
         world.run(&[]).exits(0);
         world
             .remove("data/b")
@@ -415,7 +441,10 @@ fn a_truncated_listing_is_an_error_and_never_a_short_list() {
     use redivis_ingest::sandbox::{Fault, FaultScript, Nth};
 
     under_both(|world| {
-        world.manifest(SCANS).file("data/a", "a").file("data/b", "b");
+        world
+            .manifest(SCANS)
+            .file("data/a", "a")
+            .file("data/b", "b");
         world.run(&[]).exits(0);
         world.faults(FaultScript::none().with(
             Operation::ListFiles,

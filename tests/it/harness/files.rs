@@ -168,8 +168,14 @@ impl World {
         resumable: bool,
     ) -> (String, String) {
         let name = format!("foreign {name}");
-        let body = json!({ "tempUploads": [{ "name": name, "size": size, "resumable": resumable }] });
-        let answer = self.ask("POST", &self.table_url(table, "tempUploads"), "", body.to_string().as_bytes());
+        let body =
+            json!({ "tempUploads": [{ "name": name, "size": size, "resumable": resumable }] });
+        let answer = self.ask(
+            "POST",
+            &self.table_url(table, "tempUploads"),
+            "",
+            body.to_string().as_bytes(),
+        );
         let answer = answer.split_once("\r\n\r\n").unwrap().1;
         let answer: Value = serde_json::from_str(answer).unwrap();
         let text = |key: &str| answer["results"][0][key].as_str().unwrap().to_owned();
@@ -178,11 +184,19 @@ impl World {
 
     fn foreign_attach(&self, table: &str, name: &str, id: &str) {
         let body = json!({ "files": [{ "name": name, "tempUploadId": id }] });
-        self.ask("POST", &self.table_url(table, "rawFiles"), "", body.to_string().as_bytes());
+        self.ask(
+            "POST",
+            &self.table_url(table, "rawFiles"),
+            "",
+            body.to_string().as_bytes(),
+        );
     }
 
     fn table_url(&self, table: &str, call: &str) -> String {
-        format!("{}/tables/{DATASET}:next.{table}/{call}", self.sandbox().endpoint())
+        format!(
+            "{}/tables/{DATASET}:next.{table}/{call}",
+            self.sandbox().endpoint()
+        )
     }
 
     /// One request on a connection of its own; the whole answer.
