@@ -6,9 +6,11 @@
 //! script faults, freeze requests and look inside.
 
 mod outcome;
+mod raw;
 mod world;
 
 pub(crate) use outcome::Outcome;
+pub(crate) use raw::is_write;
 pub(crate) use world::{DATASET, World};
 
 use redivis_ingest::sandbox::Character;
