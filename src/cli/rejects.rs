@@ -34,7 +34,7 @@ struct State {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RejectLine<'a> {
     job: &'a str,
     file: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +58,8 @@ impl RejectsFile {
     }
 
     /// A row that cannot be encoded here.
-    pub fn add(&self, job: &ManifestName, reject: Reject) {
-        let line = Line {
+    pub fn add(&self, job: &ManifestName, reject: &Reject) {
+        let line = RejectLine {
             job: job.as_str(),
             file: &reject.file,
             line: Some(reject.line),
@@ -74,7 +74,7 @@ impl RejectsFile {
 
     /// A row that the platform refused.
     pub fn add_refused(&self, job: &ManifestName, row: &RefusedRow) {
-        let line = Line {
+        let line = RejectLine {
             job: job.as_str(),
             file: &row.source,
             line: None,
@@ -90,7 +90,7 @@ impl RejectsFile {
         );
     }
 
-    fn write(&self, line: &Line<'_>, words: &str) {
+    fn write(&self, line: &RejectLine<'_>, words: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;
         if state.first.len() < SHOWN {
@@ -136,7 +136,7 @@ impl RejectsFile {
 fn append(
     state: &mut State,
     folder: Option<&RunFolder>,
-    line: &Line<'_>,
+    line: &RejectLine<'_>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let Some(folder) = folder else {
         return Ok(());

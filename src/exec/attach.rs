@@ -64,16 +64,16 @@ fn attach_batch<'a>(
         .intent("attach", &subject, &detail, (context.now_ms)())
     {
         Ok(intent) => intent,
-        Err(error) => return fail_all(shared, job, ready, &StepError::state(error)),
+        Err(error) => return fail_all(shared, job, &ready, &StepError::state(error)),
     };
     let answer = context
         .writer
         .attach_files(&context.call, job.table, &staged);
     let result = match answer {
-        Ok(found) => settle(shared, job, ready, by_name(found)),
+        Ok(found) => settle(shared, job, ready, &by_name(found)),
         Err(error) if error.is_in_doubt() => settle_doubt(shared, job, ready, error),
         Err(error) if is_about_files(&error) => split(shared, job, ready, error),
-        Err(error) => fail_all(shared, job, ready, &attach_error(job)(error)),
+        Err(error) => fail_all(shared, job, &ready, &attach_error(job)(error)),
     };
     if let Err(error) = context.store.intent_done(intent) {
         tracing::warn!(error = %error, "an intent stays open in the state");
@@ -142,7 +142,7 @@ fn settle_doubt<'a>(
         }
         found = match list_named(shared, job, &wanted) {
             Ok(found) => found,
-            Err(error) => return fail_all(shared, job, ready, &error),
+            Err(error) => return fail_all(shared, job, &ready, &error),
         };
         let all = ready.iter().all(|one| {
             found
@@ -158,7 +158,7 @@ fn settle_doubt<'a>(
             .get(one.file.name.as_str())
             .is_some_and(|file| matches_staged(one, file))
     });
-    let mut again = settle(shared, job, done, found);
+    let mut again = settle(shared, job, done, &found);
     // The temp uploads may be spent, so each missing file counts as a try.
     let error = Arc::new(attach_error(job)(error));
     again.extend(missing.into_iter().map(|one| (one, Arc::clone(&error))));
@@ -193,7 +193,7 @@ fn settle<'a>(
     shared: Shared<'a>,
     job: &FileJob<'a>,
     ready: Vec<Ready<'a>>,
-    found: BTreeMap<String, RemoteFile>,
+    found: &BTreeMap<String, RemoteFile>,
 ) -> Vec<Again<'a>> {
     let mut again = Vec::new();
     let mut spent = Vec::new();
@@ -282,10 +282,10 @@ fn send_again<'a>(shared: Shared<'a>, job: &FileJob<'a>, files: Vec<Again<'a>>) 
 fn fail_all<'a>(
     shared: Shared<'a>,
     job: &FileJob<'a>,
-    ready: Vec<Ready<'a>>,
+    ready: &[Ready<'a>],
     error: &StepError,
 ) -> Vec<Again<'a>> {
-    for one in &ready {
+    for one in ready {
         let mut end = job.end_of(one.file);
         end.attempts = one.attempts;
         end.bytes_sent = one.staged.bytes_sent;

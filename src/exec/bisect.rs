@@ -18,7 +18,7 @@ pub(super) fn find_refused(
 ) -> Result<Option<Vec<usize>>, StepError> {
     let mut refused = Vec::new();
     let mut succeeded = false;
-    let mut open: Vec<Range<usize>> = vec![0..rows.len()];
+    let mut open: Vec<Range<usize>> = std::iter::once(0..rows.len()).collect();
     while let Some(range) = open.pop() {
         if refused.len() as u64 > limit && succeeded {
             break;

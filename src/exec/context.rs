@@ -7,7 +7,6 @@ use super::outcome::Ends;
 use crate::base::{CancelToken, ManifestName};
 use crate::event::EventSink;
 use crate::manifest::Manifest;
-use crate::plan::Shard;
 use crate::redivis::{Call, Writer};
 use crate::state::StateStore;
 
@@ -36,8 +35,6 @@ pub struct ExecOptions {
     pub protocol: Protocol,
     /// Stop at the first failure.
     pub fail_fast: bool,
-    /// Set when the run sees a part of the sources.
-    pub shard: Option<Shard>,
     /// How much shorter than in real life polls wait; 1 in real life.
     pub poll_scale: f64,
 }

@@ -47,8 +47,6 @@ pub(super) struct RowsJob<'a> {
 /// A part whose rows the platform says it added.
 #[derive(Debug, Clone)]
 pub(super) struct SentPart {
-    /// Index of the source among the job's inputs.
-    pub(super) input: usize,
     /// What was wanted: the identity in the plan.
     pub(super) planned: PartIdentity,
     /// What the upload holds; differs when rows were refused or the part was
@@ -263,7 +261,6 @@ impl PartSender<'_> {
 
     fn keep(&self, identity: &PartIdentity, uri: ResourceUri, name: String, bytes: usize) {
         let sent = SentPart {
-            input: self.part.input,
             planned: self.part.identity.clone(),
             identity: identity.clone(),
             name,
@@ -329,8 +326,22 @@ impl PartSender<'_> {
                 match kind {
                     ApiErrorKind::TooLarge => Attempt::TooLarge(error),
                     ApiErrorKind::Invalid => Attempt::Refused(error),
-                    _ if doubt => Attempt::Again(error),
-                    _ => return Err(error),
+                    ApiErrorKind::Unauthorized
+                    | ApiErrorKind::Forbidden { .. }
+                    | ApiErrorKind::NotFound
+                    | ApiErrorKind::Conflict
+                    | ApiErrorKind::RateLimited
+                    | ApiErrorKind::Unavailable
+                    | ApiErrorKind::Network
+                    | ApiErrorKind::Tls
+                    | ApiErrorKind::Protocol
+                    | ApiErrorKind::Cancelled
+                    | ApiErrorKind::LocalRead => {
+                        if !doubt {
+                            return Err(error);
+                        }
+                        Attempt::Again(error)
+                    }
                 }
             }
         };

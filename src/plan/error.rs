@@ -37,7 +37,7 @@ pub enum PlanError {
     #[error("jobs `{first}` and `{second}` both write `{name}` to table `{table}`")]
     NameTaken {
         /// The table.
-        table: TableRef,
+        table: Box<TableRef>,
         /// The name.
         name: String,
         /// One job.
@@ -55,6 +55,17 @@ impl PlanError {
     pub(super) fn remote(what: impl Into<String>, source: ApiError) -> Self {
         Self::Remote {
             what: what.into(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Reading the sources of `job` failed.
+    pub(super) fn of_source(job: &ManifestName, source: SourceError) -> Self {
+        if matches!(source, SourceError::Cancelled) {
+            return Self::Cancelled;
+        }
+        Self::Source {
+            job: job.clone(),
             source: Box::new(source),
         }
     }

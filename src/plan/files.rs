@@ -148,14 +148,13 @@ fn compare_pair(
         problem,
     };
     let (file, other) = match pair {
-        Pair::Right(_) => return Ok(fresh(None, None)),
         Pair::Left(l) if context.options.hash_new => {
             return local_md5(context, &local[l]).map(|read| match read {
                 Ok(md5) => fresh(Some(md5), None),
                 Err(problem) => fresh(None, Some(problem)),
             });
         }
-        Pair::Left(_) => return Ok(fresh(None, None)),
+        Pair::Left(_) | Pair::Right(_) => return Ok(fresh(None, None)),
         Pair::Both(l, r) => (&local[l], &remote[r]),
     };
     let size = file.fingerprint.size;

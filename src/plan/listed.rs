@@ -87,26 +87,6 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Only what belongs to one owner.
-    pub(super) fn of_owner(&self, owner: &SourceKey) -> Listing<'a> {
-        Listing {
-            draft: self
-                .draft
-                .iter()
-                .filter(|part| part.name.identity.owner == *owner)
-                .cloned()
-                .collect(),
-            released: self
-                .released
-                .iter()
-                .filter(|part| part.name.identity.owner == *owner)
-                .cloned()
-                .collect(),
-            foreign: Vec::new(),
-            foreign_released: Vec::new(),
-        }
-    }
-
     /// Identities that the next pass may keep.
     pub(super) fn complete_identities(&self) -> Vec<PartIdentity> {
         let draft = self.draft.iter().filter(|part| part.is_complete_part());

@@ -16,8 +16,8 @@ use crate::manifest::{FilesSource, Job, Manifest, Source};
 use crate::redivis::{Call, Reader};
 use crate::source::rows::Reject;
 use crate::source::{
-    LocalFile, ResolveOptions, Resolved, RowInput, Severity, Skipped, SourceError, SourceProblem,
-    UploadInput, resolve_files,
+    LocalFile, ResolveOptions, Resolved, RowInput, Severity, Skipped, SourceProblem, UploadInput,
+    resolve_files,
 };
 use crate::state::StateStore;
 
@@ -353,13 +353,8 @@ fn resolve_job_files(
     job: &Job,
     source: &FilesSource,
 ) -> Result<Resolved, PlanError> {
-    resolve_files(&context.resolve_options(job), source).map_err(|error| match error {
-        SourceError::Cancelled => PlanError::Cancelled,
-        other => PlanError::Source {
-            job: job.name.clone(),
-            source: Box::new(other),
-        },
-    })
+    resolve_files(&context.resolve_options(job), source)
+        .map_err(|error| PlanError::of_source(&job.name, error))
 }
 
 /// Two jobs that send one name to one table would undo each other's work.
@@ -383,7 +378,7 @@ fn check_names(selected: &[(usize, &Job)], drafts: &[Draft]) -> Result<(), PlanE
                 .find(|name| names.binary_search(name).is_ok());
             if let Some(name) = shared {
                 return Err(PlanError::NameTaken {
-                    table: job.table.clone(),
+                    table: Box::new(job.table.clone()),
                     name: name.to_string(),
                     first: job.name.clone(),
                     second: second.name.clone(),

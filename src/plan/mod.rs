@@ -29,4 +29,4 @@ pub use lines::{Header, ItemLine, PlanLines, Totals, item_line};
 pub use make::{Compare, PlanContext, PlanOptions, Selection, Shard, make_plan};
 pub use model::*;
 pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
-pub use saved::{SavedPlan, SavedPlanError};
+pub use saved::{SavedPlan, SavedPlanError, keep_only};

@@ -188,6 +188,20 @@ pub enum Action {
     Release,
 }
 
+impl Action {
+    /// The word in plans.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Send => "send",
+            Self::Delete => "delete",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// One line of the plan.
 #[derive(Debug, Clone)]
 pub struct Item {

@@ -38,13 +38,7 @@ pub(super) fn pass_rows(
     source: &RowsSource,
     view: &TableView,
 ) -> Result<RowsDraft, PlanError> {
-    let failed = |error: SourceError| match error {
-        SourceError::Cancelled => PlanError::Cancelled,
-        other => PlanError::Source {
-            job: job.name.clone(),
-            source: Box::new(other),
-        },
-    };
+    let failed = |error: SourceError| PlanError::of_source(&job.name, error);
     let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
@@ -72,6 +66,13 @@ pub(super) fn pass_rows(
         .map(|input| &input.key)
         .chain(&unseen)
         .collect();
+    let one = OnePass {
+        context,
+        job,
+        source,
+        schema: &schema,
+        owner: &owner,
+    };
     let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
@@ -87,7 +88,7 @@ pub(super) fn pass_rows(
                         }
                     })
                     .collect();
-                pass_one(context, job, source, &schema, &owner, input, &fitting)
+                pass_one(&one, input, &fitting)
             })
             .collect()
     });
@@ -119,21 +120,31 @@ pub(super) fn pass_rows(
     })
 }
 
+/// What the passes over one job's sources share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnePass<'a> {
+    pub(super) context: &'a PlanContext<'a>,
+    pub(super) job: &'a Job,
+    pub(super) source: &'a RowsSource,
+    pub(super) schema: &'a [Variable],
+    pub(super) owner: &'a SourceKey,
+}
+
 fn pass_one(
-    context: &PlanContext<'_>,
-    job: &Job,
-    source: &RowsSource,
-    schema: &[Variable],
-    owner: &SourceKey,
+    one: &OnePass<'_>,
     input: &RowInput,
     candidates: &[&PartIdentity],
 ) -> Result<RowsInputPlan, SourceError> {
     let settings = CutSettings {
-        payload: source.payload.0.min(context.options.largest_payload),
-        owner: owner.clone(),
+        payload: one
+            .source
+            .payload
+            .0
+            .min(one.context.options.largest_payload),
+        owner: one.owner.clone(),
         slug: crate::base::part::slug(file_stem(&input.shown)),
     };
-    let pass = rows_cache::pass(context, job, source, schema, input, candidates, &settings)?;
+    let pass = rows_cache::pass(one, input, candidates, &settings)?;
     Ok(RowsInputPlan {
         input: input.clone(),
         cuts: pass.cuts,
@@ -231,110 +242,125 @@ impl Fate<'_> {
     }
 
     fn decide_input(&mut self, index: usize, input: &RowsInputPlan, allow_empty: bool) {
-        let key = &input.input.key;
-        let shown = &input.input.shown;
+        if input.rows == 0 && !allow_empty {
+            self.refuse_empty(input);
+            return;
+        }
         let kept: Vec<&PartIdentity> = input
             .cuts
             .iter()
             .filter_map(|cut| cut.kept.as_ref())
             .collect();
-        let is_kept = |identity: &PartIdentity| kept.iter().any(|one| *one == identity);
-        let listed_here = |identity: &PartIdentity| identity.source == *key || is_kept(identity);
-        let has_own = self
-            .listing
-            .draft
-            .iter()
-            .any(|part| part.name.identity.source == *key)
-            || self
-                .listing
-                .released
-                .iter()
-                .any(|part| part.name.identity.source == *key);
-        if input.rows == 0 && !allow_empty {
-            let (reason, note) = if has_own {
-                (
-                    Reason::NoRows,
-                    "it has no rows, and the remote holds rows of it",
-                )
-            } else {
-                (
-                    Reason::SourceProblem,
-                    "it has no rows; say `allow_empty: true` if that is right",
-                )
-            };
-            self.items.push(Item {
-                class: Class::Conflict,
-                reason,
-                action: Action::None,
-                note: Some(note.to_owned()),
-                subject: Subject::Source {
-                    path: shown.clone(),
-                },
-            });
-            return;
+        let is_locked = self.decide_locked(index, input, &kept);
+        let held = self.decide_listed(input, &kept, is_locked);
+        for (cut_index, cut) in input.cuts.iter().enumerate() {
+            self.decide_cut((index, cut_index), input, cut, held);
         }
+    }
 
+    /// A source without rows is taken for a mistake.
+    fn refuse_empty(&mut self, input: &RowsInputPlan) {
+        let key = &input.input.key;
         let listing = self.listing;
-        let locked: Vec<_> = listing
-            .released
-            .iter()
-            .filter(|part| {
-                self.mode == Mode::Append
-                    && part.name.identity.source == *key
-                    && !is_kept(&part.name.identity)
-            })
-            .collect();
-        let refused = self.source.on_released == OnReleased::Fail;
-        for part in &locked {
-            let reason = if refused {
-                Reason::RowsReleased
-            } else {
-                Reason::Released
-            };
+        let mut draft = listing.draft.iter().map(|part| &part.name.identity);
+        let mut released = listing.released.iter().map(|part| &part.name.identity);
+        let has_own = draft.any(|identity| identity.source == *key)
+            || released.any(|identity| identity.source == *key);
+        let (reason, note) = if has_own {
+            (
+                Reason::NoRows,
+                "it has no rows, and the remote holds rows of it",
+            )
+        } else {
+            (
+                Reason::SourceProblem,
+                "it has no rows; say `allow_empty: true` if that is right",
+            )
+        };
+        self.items.push(Item {
+            class: Class::Conflict,
+            reason,
+            action: Action::None,
+            note: Some(note.to_owned()),
+            subject: Subject::Source {
+                path: input.input.shown.clone(),
+            },
+        });
+    }
+
+    /// Released parts of the source that it no longer gives. Answers whether
+    /// they hold the source back.
+    fn decide_locked(
+        &mut self,
+        index: usize,
+        input: &RowsInputPlan,
+        kept: &[&PartIdentity],
+    ) -> bool {
+        if self.mode != Mode::Append {
+            return false;
+        }
+        let (class, reason) = match self.source.on_released {
+            OnReleased::Fail => (Class::Locked, Reason::RowsReleased),
+            OnReleased::Append => (Class::Skipped, Reason::Released),
+        };
+        let listing = self.listing;
+        let mut has_locked = false;
+        for part in &listing.released {
+            let identity = &part.name.identity;
+            if identity.source != input.input.key || kept.contains(&identity) {
+                continue;
+            }
+            has_locked = true;
             let subject = Subject::Part(PartSubject {
                 input: index,
-                shown: shown.clone(),
+                shown: input.input.shown.clone(),
                 cut: usize::MAX,
-                identity: part.name.identity.clone(),
+                identity: identity.clone(),
                 bytes: 0,
             });
-            let class = if refused {
-                Class::Locked
-            } else {
-                Class::Skipped
-            };
             self.push(class, reason, Action::None, subject);
         }
-        let mut held = refused && !locked.is_empty();
+        has_locked && class == Class::Locked
+    }
 
-        let mut seen: Vec<PartIdentity> = Vec::new();
+    /// Parts in the draft that are the source's, or that it keeps. Answers
+    /// whether the source is held back.
+    fn decide_listed(
+        &mut self,
+        input: &RowsInputPlan,
+        kept: &[&PartIdentity],
+        is_locked: bool,
+    ) -> bool {
+        let listing = self.listing;
+        let mut seen: Vec<&PartIdentity> = Vec::new();
         let mut deletions = Vec::new();
-        for part in listing
-            .draft
-            .iter()
-            .filter(|part| listed_here(&part.name.identity))
-        {
+        for part in &listing.draft {
             let identity = &part.name.identity;
-            let listed =
-                ListedSubject::of(part.upload, Some(identity.clone()), Some(shown.clone()));
-            if !part.is_complete_part() {
-                deletions.push((Class::Broken, Reason::Incomplete, listed));
-            } else if !is_kept(identity) {
-                deletions.push((Class::Superseded, Reason::SourceChanged, listed));
-            } else if seen.contains(identity) || self.is_released(identity) {
-                deletions.push((Class::Superseded, Reason::Duplicate, listed));
-            } else {
-                seen.push(identity.clone());
+            let is_kept = kept.contains(&identity);
+            if identity.source != input.input.key && !is_kept {
+                continue;
             }
+            let fate = if !part.is_complete_part() {
+                (Class::Broken, Reason::Incomplete)
+            } else if !is_kept {
+                (Class::Superseded, Reason::SourceChanged)
+            } else if seen.contains(&identity) || self.is_released(identity) {
+                (Class::Superseded, Reason::Duplicate)
+            } else {
+                seen.push(identity);
+                continue;
+            };
+            let shown = Some(input.input.shown.clone());
+            let listed = ListedSubject::of(part.upload, Some(identity.clone()), shown);
+            deletions.push((fate, listed));
         }
-        let changed = deletions
-            .iter()
-            .any(|(_, reason, _)| *reason == Reason::SourceChanged);
-        let change_refused = changed && self.source.on_change == OnRowsChange::Fail;
-        held |= change_refused;
-        for (class, reason, listed) in deletions {
-            let refused = change_refused && reason == Reason::SourceChanged;
-            let (class, reason) = if refused {
+        let change_refused = self.source.on_change == OnRowsChange::Fail
+            && deletions
+                .iter()
+                .any(|((_, reason), _)| *reason == Reason::SourceChanged);
+        let held = is_locked || change_refused;
+        for ((class, reason), listed) in deletions {
+            let (class, reason) = if change_refused && reason == Reason::SourceChanged {
                 (Class::Conflict, Reason::ChangeRefused)
             } else {
                 (class, reason)
@@ -342,10 +368,7 @@ impl Fate<'_> {
             let action = if held { Action::None } else { Action::Delete };
             self.push(class, reason, action, Subject::Listed(listed));
         }
-
-        for (cut_index, cut) in input.cuts.iter().enumerate() {
-            self.decide_cut(index, cut_index, input, cut, held);
-        }
+        held
     }
 
     /// Whether released rows of the table hold this identity.
@@ -360,8 +383,7 @@ impl Fate<'_> {
 
     fn decide_cut(
         &mut self,
-        index: usize,
-        cut_index: usize,
+        (index, cut_index): (usize, usize),
         input: &RowsInputPlan,
         cut: &Cut,
         held: bool,

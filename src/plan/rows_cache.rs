@@ -5,9 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::make::PlanContext;
+use super::rows::OnePass;
 use crate::base::digest::Sha256Hasher;
 use crate::base::{PartIdentity, PartName};
-use crate::manifest::{Job, RowsSource, Variable};
+use crate::manifest::{RowsSource, Variable};
 use crate::source::rows::{Candidate, Cut, CutSettings, Pass, Reading, RowStart, cut_source};
 use crate::source::{RowInput, SourceError};
 use crate::state::CutKey;
@@ -30,14 +31,18 @@ struct StoredCut {
 
 /// The pass over one source, from the cache where it is safe.
 pub(super) fn pass(
-    context: &PlanContext<'_>,
-    job: &Job,
-    source: &RowsSource,
-    schema: &[Variable],
+    one: &OnePass<'_>,
     input: &RowInput,
     candidates: &[&PartIdentity],
     settings: &CutSettings,
 ) -> Result<Pass, SourceError> {
+    let OnePass {
+        context,
+        job,
+        source,
+        schema,
+        owner: _,
+    } = *one;
     let key = CutKey {
         source: input.shown.clone(),
         fingerprint: input.fingerprint,

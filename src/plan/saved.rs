@@ -12,13 +12,13 @@ pub struct SavedPlan {
     /// The first line.
     pub header: Header,
     /// Items that have an action, by what, job and name.
-    pub items: BTreeMap<ItemKey, ItemLine>,
+    items: BTreeMap<ItemKey, ItemLine>,
     /// The id on the last line.
     pub plan_id: String,
 }
 
 /// What tells one item from another.
-pub type ItemKey = (String, Option<String>, String);
+type ItemKey = (String, Option<String>, String);
 
 /// A saved plan that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,87 +85,74 @@ impl SavedPlan {
     }
 }
 
-/// What tells an item from another.
-pub fn key_of(line: &ItemLine) -> ItemKey {
+fn key_of(line: &ItemLine) -> ItemKey {
     (line.what.clone(), line.job.clone(), line.name.clone())
 }
 
-impl Action {
-    /// The word in plans.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Send => "send",
-            Self::Delete => "delete",
-            Self::Release => "release",
+/// Takes every action that was not saved just so. An item's precondition
+/// holds if the remote is in the planned before-state (the action is planned
+/// again, the same) or already in the after-state (nothing is planned any
+/// more). Answers the items that drifted; an error when the plan is of
+/// something else altogether.
+///
+/// The plan must have been made with its unchanged items listed.
+pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, String> {
+    let header = super::lines::PlanLines::new(plan).header();
+    for (what, now, then) in [
+        ("manifest", &header.manifest, &saved.header.manifest),
+        (
+            "manifest's text (SHA-256)",
+            &header.manifest_sha256,
+            &saved.header.manifest_sha256,
+        ),
+        ("endpoint", &header.endpoint, &saved.header.endpoint),
+    ] {
+        if now != then {
+            return Err(format!(
+                "the saved plan is of another {what}: {then}, now {now}"
+            ));
         }
     }
-}
-
-impl Plan {
-    /// Takes every action that was not saved just so. An item's precondition
-    /// holds if the remote is in the planned before-state (the action is planned
-    /// again, the same) or already in the after-state (nothing is planned any
-    /// more). Answers the items that drifted; an error when the plan is of
-    /// something else altogether.
-    ///
-    /// This plan must have been made with its unchanged items listed.
-    pub fn keep_only(&mut self, saved: &SavedPlan) -> Result<Vec<ItemLine>, String> {
-        let header = super::lines::PlanLines::new(self).header();
-        for (what, now, then) in [
-            ("manifest", &header.manifest, &saved.header.manifest),
-            (
-                "manifest's text (SHA-256)",
-                &header.manifest_sha256,
-                &saved.header.manifest_sha256,
-            ),
-            ("endpoint", &header.endpoint, &saved.header.endpoint),
-        ] {
-            if now != then {
-                return Err(format!(
-                    "the saved plan is of another {what}: {then}, now {now}"
-                ));
-            }
-        }
-        let mut drifted = Vec::new();
-        let mut met = BTreeSet::new();
-        let mut visit = |job: Option<&JobPlan>, item: &mut Item| {
-            let line = item_line(job, item);
-            met.insert(key_of(&line));
-            let Some(planned) = saved.find(&line) else {
-                if item.action != Action::None {
-                    item.action = Action::None;
-                    drifted.push(line);
-                }
-                return;
-            };
-            let is_done = item.class == Class::Unchanged;
-            if item.action != Action::None && !same_step(planned, &line) {
+    let mut drifted = Vec::new();
+    let mut met = BTreeSet::new();
+    let mut visit = |job: Option<&JobPlan>, item: &mut Item| {
+        let line = item_line(job, item);
+        met.insert(key_of(&line));
+        let Some(planned) = saved.find(&line) else {
+            if item.action != Action::None {
                 item.action = Action::None;
                 drifted.push(line);
-            } else if item.action == Action::None && !is_done {
-                drifted.push(line);
             }
+            return;
         };
-        for dataset in &mut self.datasets {
-            dataset.items.iter_mut().for_each(|item| visit(None, item));
+        let is_done = item.class == Class::Unchanged;
+        if item.action != Action::None && !same_step(planned, &line) {
+            item.action = Action::None;
+            drifted.push(line);
+        } else if item.action == Action::None && !is_done {
+            drifted.push(line);
         }
-        for job in &mut self.jobs {
-            let mut items = std::mem::take(&mut job.items);
-            items.iter_mut().for_each(|item| visit(Some(job), item));
-            job.items = items;
+    };
+    for dataset in &mut plan.datasets {
+        for item in &mut dataset.items {
+            visit(None, item);
         }
-        // What is gone from the plan altogether is done if it was to be deleted,
-        // created or changed; a source that is gone has drifted.
-        let gone = saved.items.iter().filter(|(key, _)| !met.contains(*key));
-        drifted.extend(
-            gone.filter(|(_, line)| line.action == "send")
-                .map(|(_, line)| line.clone()),
-        );
-        Ok(drifted)
     }
+    for job in &mut plan.jobs {
+        let mut items = std::mem::take(&mut job.items);
+        for item in &mut items {
+            visit(Some(job), item);
+        }
+        job.items = items;
+    }
+    // What is gone from the plan altogether is done if it was to be deleted,
+    // created or changed; a source that is gone has drifted.
+    let gone = saved.items.iter().filter(|(key, _)| !met.contains(*key));
+    drifted.extend(
+        gone.filter(|(_, line)| line.action == "send")
+            .map(|(_, line)| line.clone()),
+    );
+    Ok(drifted)
 }
 
 /// Whether two lines plan the same step from the same before-state.

@@ -134,18 +134,17 @@ pub(super) fn plan_dataset(
         .filter(|view| view.table.dataset().matches(&dataset.dataset))
     {
         let used = jobs.iter().filter(|job| job.table.matches(&view.table));
-        let mut has_work = false;
-        let mut is_file_index = false;
+        let mut wants = Wants::default();
         for job in used {
-            has_work |= job.items.iter().any(|item| item.action != Action::None);
-            is_file_index |= !has_rows(job);
+            wants.work |= job.items.iter().any(|item| item.action != Action::None);
+            wants.files |= !has_rows(job);
         }
         let held = jobs
             .iter()
             .filter(|job| job.table.matches(&view.table))
             .all(JobPlan::is_held);
         if !held {
-            items.extend(plan_table(context, view, dataset, has_work, is_file_index));
+            items.extend(plan_table(context, view, dataset, wants));
         }
     }
     let has_work = jobs
@@ -195,22 +194,30 @@ fn has_ours(view: &TableView) -> bool {
         .any(|upload| crate::base::PartName::parse(&upload.name).is_some())
 }
 
+/// What the jobs of a table want of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wants {
+    /// Something is to be done in it.
+    work: bool,
+    /// Its records are files.
+    files: bool,
+}
+
 fn plan_table(
     context: &PlanContext<'_>,
     view: &TableView,
     dataset: &DatasetView,
-    has_work: bool,
-    is_file_index: bool,
+    wants: Wants,
 ) -> Option<Item> {
     let settings = context.manifest.settings_of(&view.table);
     let mut subject = TableSubject {
         table: view.table.clone(),
-        is_file_index,
+        is_file_index: wants.files,
         merge: settings.and_then(|one| one.merge),
         description: settings.and_then(|one| one.description.clone()),
     };
     let Some(remote) = &view.remote else {
-        return has_work.then(|| Item {
+        return wants.work.then_some(Item {
             class: Class::New,
             reason: Reason::Missing,
             action: Action::Create,
@@ -224,7 +231,7 @@ fn plan_table(
         if merge_known {
             remote.merge != Some(*merge)
         } else {
-            has_work
+            wants.work
         }
     });
     subject.description = subject

@@ -38,14 +38,8 @@ pub(super) fn pass_uploads(
     job: &Job,
     source: &UploadsSource,
 ) -> Result<UploadsDraft, PlanError> {
-    let resolved =
-        resolve_uploads(&context.resolve_options(job), source).map_err(|error| match error {
-            SourceError::Cancelled => PlanError::Cancelled,
-            other => PlanError::Source {
-                job: job.name.clone(),
-                source: Box::new(other),
-            },
-        })?;
+    let resolved = resolve_uploads(&context.resolve_options(job), source)
+        .map_err(|error| PlanError::of_source(&job.name, error))?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
     let (inputs, unseen) = context.selection.split_uploads(resolved.inputs);
@@ -131,19 +125,18 @@ pub(super) fn decide_uploads(
     mode: Mode,
 ) -> JobPlan {
     let listing = Listing::of(view, std::slice::from_ref(&draft.owner));
-    let mut items = draft.items;
-    let mut unchanged = Amount::default();
+    let mut fate = Fate {
+        context,
+        source,
+        mode,
+        listing: &listing,
+        items: draft.items,
+        unchanged: Amount::default(),
+    };
     for upload in &draft.wanted {
-        decide_upload(
-            context,
-            source,
-            &listing,
-            upload,
-            mode,
-            &mut items,
-            &mut unchanged,
-        );
+        fate.decide_upload(upload);
     }
+    let (mut items, unchanged) = (fate.items, fate.unchanged);
     if context.selection.sees_everything() {
         let gone = |identity: &PartIdentity| {
             !draft.unseen.contains(&identity.source)
@@ -194,99 +187,130 @@ pub(super) fn decide_uploads(
     plan
 }
 
-fn decide_upload(
-    context: &PlanContext<'_>,
-    source: &UploadsSource,
-    listing: &Listing<'_>,
-    upload: &UploadSubject,
-    mode: Mode,
-    items: &mut Vec<Item>,
-    unchanged: &mut Amount,
-) {
-    let own = |identity: &PartIdentity| identity.source == upload.identity.source;
-    let same = |identity: &PartIdentity| identity.same_rows(&upload.identity);
-    let size = upload.fingerprint.size;
-    let released = mode != Mode::Replace
-        && listing
-            .released
-            .iter()
-            .any(|part| part.completed && same(&part.name.identity));
-    let locked = mode == Mode::Append
-        && !released
-        && listing.released.iter().any(|part| own(&part.name.identity));
-    let refused = locked && source.on_released == OnReleased::Fail;
+/// What is known of one wanted upload.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The remote has it.
+    is_present: bool,
+    /// Something stands in its way.
+    is_held: bool,
+}
 
-    let mut present = released;
-    let mut deletions = Vec::new();
-    for part in listing.draft.iter().filter(|part| own(&part.name.identity)) {
-        let fits = part.upload.size.is_none_or(|listed| listed == size)
-            && part.upload.md5.is_none_or(|listed| listed == upload.md5);
-        let failed = part.upload.status == UploadStatus::Failed;
-        let reason = if same(&part.name.identity) && (failed || !fits) {
-            (Class::Broken, Reason::Incomplete)
-        } else if failed {
-            (Class::Broken, Reason::SourceChanged)
-        } else if !same(&part.name.identity) {
-            (Class::Superseded, Reason::SourceChanged)
-        } else if present {
-            (Class::Superseded, Reason::Duplicate)
-        } else {
-            present = true;
-            continue;
-        };
-        deletions.push((reason, part));
-    }
-    let change_refused = source.on_change == OnRowsChange::Fail
-        && deletions
-            .iter()
-            .any(|((_, reason), _)| *reason == Reason::SourceChanged);
-    let held = refused || change_refused;
-    for ((class, reason), part) in deletions {
-        let (class, reason) = if change_refused && reason == Reason::SourceChanged {
-            (Class::Conflict, Reason::ChangeRefused)
-        } else {
-            (class, reason)
-        };
-        let identity = Some(part.name.identity.clone());
-        let listed = ListedSubject::of(part.upload, identity, Some(upload.shown.clone()));
-        let action = if held { Action::None } else { Action::Delete };
-        items.push(Item {
+struct Fate<'a> {
+    context: &'a PlanContext<'a>,
+    source: &'a UploadsSource,
+    mode: Mode,
+    listing: &'a Listing<'a>,
+    items: Vec<Item>,
+    unchanged: Amount,
+}
+
+impl Fate<'_> {
+    fn push(&mut self, class: Class, reason: Reason, action: Action, subject: Subject) {
+        self.items.push(Item {
             class,
             reason,
             action,
             note: None,
-            subject: Subject::Listed(listed),
+            subject,
         });
     }
 
-    let (class, reason, action) = if present {
-        unchanged.add(size, 0);
-        if !context.options.include_unchanged {
-            return;
-        }
-        let reason = if released {
-            Reason::Released
-        } else {
-            Reason::Delivered
+    fn decide_upload(&mut self, upload: &UploadSubject) {
+        let size = upload.fingerprint.size;
+        let mut released = self.listing.released.iter();
+        let is_released = self.mode != Mode::Replace
+            && released
+                .any(|part| part.completed && part.name.identity.same_rows(&upload.identity));
+        let mut released = self.listing.released.iter();
+        let is_locked = self.mode == Mode::Append
+            && !is_released
+            && released.any(|part| part.name.identity.source == upload.identity.source);
+        let is_refused = is_locked && self.source.on_released == OnReleased::Fail;
+        let known = Known {
+            is_present: is_released,
+            is_held: is_refused,
         };
-        (Class::Unchanged, reason, Action::None)
-    } else if refused {
-        (Class::Locked, Reason::RowsReleased, Action::None)
-    } else if held {
-        (Class::New, Reason::Held, Action::None)
-    } else if mode == Mode::Replace {
-        (Class::New, Reason::Replacing, Action::Send)
-    } else {
-        (Class::New, Reason::NotOnRemote, Action::Send)
-    };
-    let subject = Subject::Upload(upload.clone());
-    items.push(Item {
-        class,
-        reason,
-        action,
-        note: None,
-        subject,
-    });
+        let known = self.decide_listed(upload, known);
+
+        let (class, reason, action) = if known.is_present {
+            self.unchanged.add(size, 0);
+            if !self.context.options.include_unchanged {
+                return;
+            }
+            let reason = if is_released {
+                Reason::Released
+            } else {
+                Reason::Delivered
+            };
+            (Class::Unchanged, reason, Action::None)
+        } else if is_refused {
+            (Class::Locked, Reason::RowsReleased, Action::None)
+        } else if known.is_held {
+            (Class::New, Reason::Held, Action::None)
+        } else if self.mode == Mode::Replace {
+            (Class::New, Reason::Replacing, Action::Send)
+        } else {
+            (Class::New, Reason::NotOnRemote, Action::Send)
+        };
+        self.push(class, reason, action, Subject::Upload(upload.clone()));
+    }
+
+    /// Uploads of the same file in the draft. Takes what the released versions
+    /// say and adds what the draft says.
+    fn decide_listed(&mut self, upload: &UploadSubject, released: Known) -> Known {
+        let listing = self.listing;
+        let mut is_present = released.is_present;
+        let mut deletions = Vec::new();
+        for part in &listing.draft {
+            let identity = &part.name.identity;
+            if identity.source != upload.identity.source {
+                continue;
+            }
+            let same = identity.same_rows(&upload.identity);
+            let size = upload.fingerprint.size;
+            let fits = part.upload.size.is_none_or(|listed| listed == size)
+                && part.upload.md5.is_none_or(|listed| listed == upload.md5);
+            let failed = part.upload.status == UploadStatus::Failed;
+            let fate = if same && (failed || !fits) {
+                (Class::Broken, Reason::Incomplete)
+            } else if failed {
+                (Class::Broken, Reason::SourceChanged)
+            } else if !same {
+                (Class::Superseded, Reason::SourceChanged)
+            } else if is_present {
+                (Class::Superseded, Reason::Duplicate)
+            } else {
+                is_present = true;
+                continue;
+            };
+            let shown = Some(upload.shown.clone());
+            let listed = ListedSubject::of(part.upload, Some(identity.clone()), shown);
+            deletions.push((fate, listed));
+        }
+        let change_refused = self.source.on_change == OnRowsChange::Fail
+            && deletions
+                .iter()
+                .any(|((_, reason), _)| *reason == Reason::SourceChanged);
+        let is_held = released.is_held || change_refused;
+        for ((class, reason), listed) in deletions {
+            let (class, reason) = if change_refused && reason == Reason::SourceChanged {
+                (Class::Conflict, Reason::ChangeRefused)
+            } else {
+                (class, reason)
+            };
+            let action = if is_held {
+                Action::None
+            } else {
+                Action::Delete
+            };
+            self.push(class, reason, action, Subject::Listed(listed));
+        }
+        Known {
+            is_present,
+            is_held,
+        }
+    }
 }
 
 /// Two uploads in the draft whose names compare equal on letters and digits.

@@ -12,8 +12,9 @@ use crate::cli::verdict::verdict;
 use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::{Event, Phase, RunEnd};
 use crate::exec::{self, ExecContext, ExecOptions, Protocol};
-use crate::plan::{Class, Plan, Reason, SavedPlan};
+use crate::plan::{Class, Plan, Reason, SavedPlan, keep_only};
 use crate::redivis::{Call, Writer, limits};
+use crate::source::rows::Reject;
 use crate::state::RunLock;
 
 /// Runs the command.
@@ -76,12 +77,12 @@ fn plan_and_execute(
     reporting: &Reporting<'_>,
 ) -> Result<Done, Failure> {
     reporting.events().send(Event::Phase(Phase::Planning));
-    let on_reject = |job: &ManifestName, reject| rejects.add(job, reject);
+    let on_reject = |job: &ManifestName, reject: Reject| rejects.add(job, &reject);
     let request = PlanRequest::of_run(args, saved.is_some());
     let mut plan = make(workplace, context, reporting.events(), &request, &on_reject)?;
     let mut drifted = Vec::new();
     if let Some(saved) = saved {
-        drifted = plan.keep_only(saved).map_err(|why| {
+        drifted = keep_only(&mut plan, saved).map_err(|why| {
             Failure::new(ExitCode::Drifted, "plan/drifted", why)
                 .hint("make a new plan and look at it before you run it")
         })?;
@@ -146,7 +147,6 @@ fn execute(
                 crate::cli::args::Protocol::Legacy => Protocol::Legacy,
             },
             fail_fast: args.fail_fast,
-            shard: None,
             poll_scale: workplace.time_scale,
         },
         now_ms: &now_ms,

@@ -4,11 +4,6 @@
 //! The rules are the tables below. Code under `#[cfg(test)]`, files named
 //! `tests.rs` and folders named `tests` are exempt: tests may use everything.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's helper: what cannot be read is a failure"
-)]
-
 mod checker;
 mod source;
 
