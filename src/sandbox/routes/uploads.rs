@@ -10,6 +10,7 @@ use super::{Exchange, Handled, fields, insert_legal_name, tables, versions};
 use crate::base::{Md5Digest, VariableType};
 use crate::sandbox::answer::{Answer, Refusal};
 use crate::sandbox::bodies::BodyRef;
+use crate::sandbox::faults::Fault;
 use crate::sandbox::http::{Method, percent_encode};
 use crate::sandbox::import::{self, ImportError, Imported, Reading};
 use crate::sandbox::limits;
@@ -327,6 +328,9 @@ pub(super) fn create(x: &mut Exchange<'_, '_>) -> Handled {
     let mut catalog = store.catalog();
     let (id, uri) = {
         record.id = catalog.new_upload_id();
+        if matches!(x.fault, Some(Fault::RenameUpload)) {
+            record.name.push_str("_1");
+        }
         record.name = free_name(store, &catalog, key, &record.name)?;
         (record.id, tables::uri(store, &catalog, key))
     };

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::world::{DATASET, TOKEN, World};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a program that runs.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl World {
     /// One raw request. Answers the status and the body as JSON.
@@ -49,6 +50,11 @@ impl World {
             assert!((200..300).contains(&status), "{status} {answer}");
         }
         uri
+    }
+
+    /// The address of a table in the draft.
+    pub(crate) fn table_uri(&self, table: &str) -> String {
+        format!("/tables/{DATASET}:next.{table}")
     }
 
     /// Deletes a released version, as its owner may.
@@ -109,18 +115,28 @@ impl World {
         requests
     }
 
-    /// Runs the program until its `nth` request of this kind is held, then kills
-    /// it with SIGKILL. Held requests go on afterwards.
+    /// Runs the program until its `nth` request (from 0) is held, then kills it
+    /// with SIGKILL. Held requests go on afterwards. `false`: the run made fewer
+    /// requests and came to its end.
     #[track_caller]
-    pub(crate) fn kill_run_at(&self, nth: u64, at: FreezePoint, args: &[&str]) {
+    pub(crate) fn kill_run_at(&self, nth: u64, at: FreezePoint, args: &[&str]) -> bool {
         let number = self.sandbox().next_request_number() + nth;
         self.sandbox().freeze(number, at);
         let mut child = self.start_run(args);
-        let held = self.sandbox().wait_frozen(PATIENCE);
-        child.kill().unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(held, "{}", String::from_utf8_lossy(&output.stderr));
+        let held = loop {
+            if self.sandbox().wait_frozen(LOOK) {
+                break true;
+            }
+            if child.try_wait().unwrap().is_some() {
+                break false;
+            }
+        };
+        if held {
+            child.kill().unwrap();
+        }
+        child.wait().unwrap();
         self.sandbox().thaw(Thaw::Apply);
+        held
     }
 
     /// How many requests a whole run makes that begins now.
