@@ -77,7 +77,7 @@ impl RejectsFile {
         let line = RejectLine {
             job: job.as_str(),
             file: &row.source,
-            line: None,
+            line: row.line,
             row: Some(row.row),
             column: None,
             value: &row.value,
@@ -86,7 +86,10 @@ impl RejectsFile {
         };
         self.write(
             &line,
-            &format!("{} row {}: {}", row.source, row.row, row.message),
+            &match row.line {
+                Some(line) => format!("{}:{line}: {}", row.source, row.message),
+                None => format!("{} row {}: {}", row.source, row.row, row.message),
+            },
         );
     }
 

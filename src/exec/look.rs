@@ -2,7 +2,7 @@
 //! part has exactly one complete attempt, every wanted file its size and MD5.
 //! This is what catches two writers with two states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::confirm::poll_uploads;
@@ -26,12 +26,14 @@ pub(super) struct Wanted {
     pub(super) owner: SourceKey,
     /// Each part that must be there exactly once.
     pub(super) identities: Vec<PartIdentity>,
+    /// The sources that they are all of: nothing else of these may be there.
+    pub(super) sources: BTreeSet<SourceKey>,
     /// Whether parts count by rows (rows) or by status (bulk uploads).
     pub(super) by_rows: bool,
 }
 
 impl Wanted {
-    fn is_complete(&self, upload: &RemoteUpload, identity: &PartIdentity) -> bool {
+    pub(super) fn is_complete(&self, upload: &RemoteUpload, identity: &PartIdentity) -> bool {
         if self.by_rows {
             upload.num_rows == Some(identity.stored_rows())
         } else {
@@ -81,14 +83,14 @@ pub(super) fn look_at_parts(
                 })
             })
         })?;
-        let surplus = judge_parts(wanted, &expected, &listed)?;
+        let surplus = judge_parts(table, wanted, &expected, &listed)?;
         if surplus.is_empty() {
             return Ok(());
         }
         for upload in surplus {
             tracing::info!(
                 upload = upload.name,
-                "deleting a second attempt at the same rows"
+                "deleting an attempt that nobody needs"
             );
             delete_and_wait(shared.context, &upload.uri)?;
         }
@@ -102,6 +104,7 @@ pub(super) fn look_at_parts(
 /// Uploads of ours that must go: second attempts, and unfinished ones of wanted
 /// parts.
 fn judge_parts(
+    table: &TableRef,
     wanted: &Wanted,
     expected: &[&PartIdentity],
     listed: &[RemoteUpload],
@@ -122,6 +125,20 @@ fn judge_parts(
                 name: identity.to_string(),
             });
         }
+    }
+    // Another writer, with another state of the same sources.
+    for (name, upload) in &ours {
+        let identity = &name.identity;
+        if !wanted.sources.contains(&identity.source) || expected.contains(&identity) {
+            continue;
+        }
+        if wanted.is_complete(upload, identity) {
+            return Err(StepError::OtherWriter {
+                asked: table.to_string(),
+                answered: format!("`{}` holds rows that are not wanted", upload.name),
+            });
+        }
+        surplus.push(upload.clone());
     }
     Ok(surplus)
 }

@@ -23,7 +23,7 @@ use crate::event::What;
 use crate::manifest::RowsSource;
 use crate::plan::{Action, JobPlan, PartSubject, RowsContent, RowsInputPlan, Subject};
 use crate::redivis::{ApiErrorKind, RemoteUpload, ResourceUri, UploadContent};
-use crate::source::rows::{Reading, Replayed, Sending, replay};
+use crate::source::rows::{Reading, Replayed, Sending, replay, replay_rows};
 
 /// Attempts at one part.
 const MAX_ATTEMPTS: u32 = 3;
@@ -40,17 +40,28 @@ pub(super) struct RowsJob<'a> {
     wanted: BTreeMap<(usize, usize), &'a PartSubject>,
     /// Parts that arrived, not confirmed yet.
     pub(super) sent: Mutex<Vec<SentPart>>,
-    /// Rows that the platform refused.
-    refused: Mutex<u64>,
+    /// Rows that were left out so far, here and by the platform.
+    left_out: Mutex<u64>,
 }
 
-/// A part whose rows the platform says it added.
+/// A planned part whose rows the platform says it added.
 #[derive(Debug, Clone)]
 pub(super) struct SentPart {
     /// What was wanted: the identity in the plan.
     pub(super) planned: PartIdentity,
-    /// What the upload holds; differs when rows were refused or the part was
-    /// halved.
+    /// The uploads that hold it; several when it was halved.
+    pub(super) pieces: Vec<Piece>,
+    /// Bytes that went out, repeats included.
+    pub(super) bytes_sent: u64,
+    pub(super) attempts: u32,
+    pub(super) millis: u64,
+}
+
+/// One upload that holds a planned part or a piece of it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// What the upload holds; differs from what was planned when rows were
+    /// refused or the part was halved.
     pub(super) identity: PartIdentity,
     /// Its whole name.
     pub(super) name: String,
@@ -58,10 +69,6 @@ pub(super) struct SentPart {
     pub(super) uri: ResourceUri,
     /// Bytes of its payload.
     pub(super) bytes: u64,
-    /// Bytes that went out, repeats included.
-    pub(super) bytes_sent: u64,
-    pub(super) attempts: u32,
-    pub(super) millis: u64,
 }
 
 impl<'a> RowsJob<'a> {
@@ -82,6 +89,12 @@ impl<'a> RowsJob<'a> {
                 | Subject::Source { .. } => None,
             })
             .collect();
+        let kept = content
+            .inputs
+            .iter()
+            .flat_map(|input| &input.cuts)
+            .filter_map(|cut| cut.kept.as_ref());
+        let left_out = plan.rejects + kept.map(|kept| kept.refused).sum::<u64>();
         Self {
             job: &plan.job,
             table: &plan.table,
@@ -90,7 +103,7 @@ impl<'a> RowsJob<'a> {
             schema: content.variables(),
             wanted,
             sent: Mutex::default(),
-            refused: Mutex::default(),
+            left_out: Mutex::new(left_out),
         }
     }
 
@@ -198,18 +211,34 @@ fn send_part_whole(shared: Shared<'_>, job: &RowsJob<'_>, part: &PartSubject, pa
         started: Instant::now(),
         bytes_sent: 0,
         attempts: 0,
+        pieces: Vec::new(),
     };
     let sent = if shared.context.cancel.is_cancelled() {
         Err(StepError::Cancelled)
     } else {
         sender.send(&part.identity, payload)
     };
-    if let Err(error) = sent {
-        let mut end = job.end_of(&part.identity, part.bytes);
-        end.attempts = sender.attempts;
-        end.bytes_sent = sender.bytes_sent;
-        end.millis = sender.millis();
-        shared.ends.push(shared.context.events, end.failed(&error));
+    match sent {
+        Ok(()) => {
+            let sent = SentPart {
+                planned: part.identity.clone(),
+                bytes_sent: sender.bytes_sent,
+                attempts: sender.attempts,
+                millis: sender.millis(),
+                pieces: sender.pieces,
+            };
+            job.sent
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(sent);
+        }
+        Err(error) => {
+            let mut end = job.end_of(&part.identity, part.bytes);
+            end.attempts = sender.attempts;
+            end.bytes_sent = sender.bytes_sent;
+            end.millis = sender.millis();
+            shared.ends.push(shared.context.events, end.failed(&error));
+        }
     }
 }
 
@@ -220,6 +249,7 @@ struct PartSender<'a> {
     started: Instant,
     bytes_sent: u64,
     attempts: u32,
+    pieces: Vec<Piece>,
 }
 
 /// How one attempt at inserting rows ended.
@@ -248,7 +278,12 @@ impl PartSender<'_> {
             }
             match self.attempt(identity, payload, identity.stored_rows())? {
                 Attempt::Added(upload, name) => {
-                    self.keep(identity, upload.uri, name, payload.len());
+                    self.pieces.push(Piece {
+                        identity: identity.clone(),
+                        name,
+                        uri: upload.uri,
+                        bytes: payload.len() as u64,
+                    });
                     return Ok(());
                 }
                 Attempt::Again(error) => last = error,
@@ -257,24 +292,6 @@ impl PartSender<'_> {
             }
         }
         Err(last)
-    }
-
-    fn keep(&self, identity: &PartIdentity, uri: ResourceUri, name: String, bytes: usize) {
-        let sent = SentPart {
-            planned: self.part.identity.clone(),
-            identity: identity.clone(),
-            name,
-            uri,
-            bytes: bytes as u64,
-            bytes_sent: self.bytes_sent,
-            attempts: self.attempts,
-            millis: self.millis(),
-        };
-        self.job
-            .sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sent);
     }
 
     /// One upload with one `insertRows` of `wanted` rows.
@@ -326,9 +343,10 @@ impl PartSender<'_> {
                 match kind {
                     ApiErrorKind::TooLarge => Attempt::TooLarge(error),
                     ApiErrorKind::Invalid => Attempt::Refused(error),
+                    // Somebody took the upload away under us.
+                    ApiErrorKind::NotFound => Attempt::Again(error),
                     ApiErrorKind::Unauthorized
                     | ApiErrorKind::Forbidden { .. }
-                    | ApiErrorKind::NotFound
                     | ApiErrorKind::Conflict
                     | ApiErrorKind::RateLimited
                     | ApiErrorKind::Unavailable
@@ -396,7 +414,9 @@ impl PartSender<'_> {
         payload: &[u8],
         error: StepError,
     ) -> Result<(), StepError> {
-        let Some(rows) = Rows::of(payload).filter(|rows| rows.len() > 1) else {
+        // Without the rows that were left out it is no run of rows any more.
+        let is_run = identity.refused == 0;
+        let Some(rows) = Rows::of(payload).filter(|rows| is_run && rows.len() > 1) else {
             return Err(error);
         };
         let middle = rows.len() / 2;
@@ -415,10 +435,11 @@ impl PartSender<'_> {
         payload: &[u8],
         error: StepError,
     ) -> Result<(), StepError> {
-        let Some(rows) = Rows::of(payload) else {
+        let Some(rows) = Rows::of(payload).filter(|_| identity.refused == 0) else {
             return Err(error);
         };
-        let limit = self.job.source.max_rejects;
+        let max = self.job.source.max_rejects;
+        let limit = max.saturating_sub(*self.left_out());
         let Some(refused) = find_refused(&rows, limit, &mut |range| {
             let payload = rows.payload(range.clone());
             self.probe(identity, &payload, range.len() as u64)
@@ -427,32 +448,35 @@ impl PartSender<'_> {
             // No probe succeeded: the refusal is not about rows.
             return Err(error);
         };
+        if refused.is_empty() {
+            // Both halves are welcome, the whole is not.
+            return self.halve(identity, payload, error);
+        }
         self.tell_refused(identity, &rows, &refused, &error);
         let count = refused.len() as u64;
-        let over = {
-            let mut all = self
-                .job
-                .refused
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+        let is_over = {
+            let mut all = self.left_out();
             *all += count;
-            *all > limit
+            *all > max
         };
-        if over {
-            let name = identity.to_string();
+        if is_over {
             return Err(StepError::RowsRefused {
-                name,
+                name: identity.to_string(),
                 refused: count,
-                max: limit,
+                max,
             });
         }
-        let left = rows.payload((0..rows.len()).filter(|row| !refused.contains(row)));
+        let left = rows.payload((0..rows.len()).filter(|row| refused.binary_search(row).is_err()));
         let mut reduced = identity.clone();
         reduced.refused = count;
-        if reduced.stored_rows() == 0 {
-            return Ok(());
-        }
         self.send(&reduced, &left)
+    }
+
+    fn left_out(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.job
+            .left_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A probe is an attempt at the part with fewer rows than its name says, so
@@ -486,14 +510,55 @@ impl PartSender<'_> {
         refused: &[usize],
         error: &StepError,
     ) {
+        let lines = self.lines_of(identity, refused);
         for row in refused {
+            let row_index = identity.first_row + *row as u64;
             let refused = RefusedRow {
                 source: self.part.shown.clone(),
-                row: identity.first_row + *row as u64,
+                row: row_index,
+                line: lines.get(&row_index).copied(),
                 value: String::from_utf8_lossy(rows.row(*row)).into_owned(),
                 message: error.one_line(),
             };
             (self.shared.context.on_refused)(self.job.job, refused);
         }
+    }
+
+    /// Where rows of the source start: its part is read once more.
+    fn lines_of(&self, identity: &PartIdentity, refused: &[usize]) -> BTreeMap<u64, u64> {
+        let mut lines = BTreeMap::new();
+        let job = self.job;
+        let Some(input) = job.content.inputs.get(self.part.input) else {
+            return lines;
+        };
+        let sending = Sending {
+            reading: Reading::new(job.source, &input.input, &job.content.schema),
+            cuts: &input.cuts,
+            fingerprint: input.fingerprint,
+        };
+        let from = identity.first_row - self.part.identity.first_row;
+        let wanted = |index: u64| {
+            let row = index.checked_sub(from).and_then(|row| row.try_into().ok());
+            row.is_some_and(|row: usize| refused.binary_search(&row).is_ok())
+        };
+        let read = replay_rows(
+            sending,
+            self.part.cut,
+            &mut |index, _, start| {
+                if wanted(index) {
+                    lines.insert(self.part.identity.first_row + index, start.line);
+                }
+                if lines.len() == refused.len() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+            self.shared.context.cancel,
+        );
+        if let Err(error) = read {
+            tracing::debug!(error = %error, "the lines of refused rows cannot be told");
+        }
+        lines
     }
 }

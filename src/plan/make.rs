@@ -344,7 +344,7 @@ fn draft_job(context: &PlanContext<'_>, job: &Job, view: &TableView) -> Result<D
     match &job.source {
         Source::Files(source) => resolve_job_files(context, job, source).map(Draft::Files),
         Source::Rows(source) => pass_rows(context, job, source, view).map(Draft::Rows),
-        Source::Uploads(source) => pass_uploads(context, job, source).map(Draft::Uploads),
+        Source::Uploads(source) => pass_uploads(context, job, source, view).map(Draft::Uploads),
     }
 }
 

@@ -134,6 +134,8 @@ pub enum Reason {
     SourceMissing,
     /// An attempt that did not get all its rows, or a failed upload.
     Incomplete,
+    /// The platform still imports it; it is waited for.
+    Importing,
     /// A second complete attempt of one identity.
     Duplicate,
     /// Its old rows are released, and `on_released: fail`.
@@ -307,6 +309,22 @@ pub struct UploadSubject {
     pub options: UploadOptions,
     /// More bad records than this is a failure.
     pub max_bad_records: u64,
+    /// The upload of a file that vanished, with the same content.
+    pub renamed_from: Option<PartIdentity>,
+    /// An upload of the same file that the platform still imports: it is waited
+    /// for instead of being sent again.
+    pub importing: Option<ListedSubject>,
+}
+
+impl UploadSubject {
+    /// Whether a listed upload is this file's content.
+    pub fn is(&self, listed: &PartIdentity) -> bool {
+        listed.same_rows(&self.identity)
+            || self
+                .renamed_from
+                .as_ref()
+                .is_some_and(|one| listed.same_rows(one))
+    }
 }
 
 /// An upload that the remote lists.
@@ -378,6 +396,8 @@ pub enum JobContent {
     Uploads {
         /// The owner of their names.
         owner: SourceKey,
+        /// What is listed when all of them are delivered.
+        wanted: Vec<PartIdentity>,
     },
 }
 
@@ -415,6 +435,16 @@ pub struct RowsInputPlan {
     pub rows: u64,
     /// Rows that could not be encoded.
     pub rejects: u64,
+}
+
+impl RowsInputPlan {
+    /// Parts that it keeps and that were delivered for another source.
+    pub fn renamed(&self) -> impl Iterator<Item = &PartIdentity> {
+        self.cuts
+            .iter()
+            .filter_map(|cut| cut.kept.as_ref())
+            .filter(|kept| kept.source != self.input.key)
+    }
 }
 
 /// How much of something.

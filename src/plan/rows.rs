@@ -1,11 +1,12 @@
 //! Rows: every source is passed over once, its cut follows the remote, and each
 //! listed part of ours gets its fate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::error::{PlanError, check_cancel};
+use super::history::History;
 use super::listed::Listing;
 use super::make::{PlanContext, source_problem, source_skipped};
 use super::model::{
@@ -27,7 +28,8 @@ pub(super) struct RowsDraft {
     pub(super) content: RowsContent,
     /// Problems and skipped paths.
     pub(super) items: Vec<Item>,
-    /// Keys of sources that exist but that this run does not see (`--shard`).
+    /// Keys of sources that have not vanished and that this run does not see or
+    /// cannot use.
     pub(super) unseen: Vec<SourceKey>,
 }
 
@@ -42,7 +44,7 @@ pub(super) fn pass_rows(
     let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, unseen) = context.selection.split_rows(resolved.inputs);
+    let (inputs, mut unseen) = context.selection.split_rows(resolved.inputs);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let known: Vec<(String, VariableType)> = view
         .variables
@@ -61,10 +63,15 @@ pub(super) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
-    let keys: Vec<&SourceKey> = inputs
+    // What is left out on purpose, or cannot be used, has not vanished.
+    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
+    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
+    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let vanished: Vec<&PartIdentity> = candidates
         .iter()
-        .map(|input| &input.key)
-        .chain(&unseen)
+        .filter(|one| {
+            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
+        })
         .collect();
     let one = OnePass {
         context,
@@ -72,41 +79,54 @@ pub(super) fn pass_rows(
         source,
         schema: &schema,
         owner: &owner,
+        is_repeat: false,
     };
+    let fitting = |input: &RowInput, claimed: &BTreeSet<PartIdentity>| -> Vec<&PartIdentity> {
+        let own = candidates.iter().filter(|one| one.source == input.key);
+        let others = vanished.iter().copied();
+        own.chain(others.filter(|one| !claimed.contains(*one)))
+            .collect()
+    };
+    let none = BTreeSet::new();
     let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
-            .map(|input| {
-                let own = candidates.iter().any(|one| one.source == input.key);
-                let fitting: Vec<&PartIdentity> = candidates
-                    .iter()
-                    .filter(|one| {
-                        if own {
-                            one.source == input.key
-                        } else {
-                            !keys.contains(&&one.source)
-                        }
-                    })
-                    .collect();
-                pass_one(&one, input, &fitting)
-            })
+            .map(|input| pass_one(&one, input, &fitting(input, &none)))
             .collect()
     });
     let mut planned = Vec::with_capacity(passes.len());
-    for pass in passes {
+    let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
+    for (input, mut pass) in inputs.iter().zip(passes) {
         check_cancel(context.call.cancel)?;
+        // Rows that vanished from one source can have gone to one other only.
+        if pass
+            .as_ref()
+            .is_ok_and(|pass| pass.renamed().any(|kept| claimed.contains(kept)))
+        {
+            let again = OnePass {
+                is_repeat: true,
+                ..one
+            };
+            pass = pass_one(&again, input, &fitting(input, &claimed));
+        }
         match pass {
-            Ok(pass) => planned.push(pass),
+            Ok(pass) => {
+                claimed.extend(pass.renamed().cloned());
+                planned.push(pass);
+            }
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(Item {
-                class: Class::Conflict,
-                reason: Reason::SourceProblem,
-                action: Action::None,
-                subject: Subject::Source {
-                    path: error.shown().to_owned(),
-                },
-                note: Some(error.one_line()),
-            }),
+            Err(error) => {
+                unseen.push(input.key.clone());
+                items.push(Item {
+                    class: Class::Conflict,
+                    reason: Reason::SourceProblem,
+                    action: Action::None,
+                    subject: Subject::Source {
+                        path: error.shown().to_owned(),
+                    },
+                    note: Some(error.one_line()),
+                });
+            }
         }
     }
     Ok(RowsDraft {
@@ -128,6 +148,8 @@ pub(super) struct OnePass<'a> {
     pub(super) source: &'a RowsSource,
     pub(super) schema: &'a [Variable],
     pub(super) owner: &'a SourceKey,
+    /// The source was passed over before: its rejects were told.
+    pub(super) is_repeat: bool,
 }
 
 fn pass_one(
@@ -174,6 +196,14 @@ pub(super) enum Mode {
     ReplaceEqual,
 }
 
+/// What released versions hold of the table that the draft will hold, too.
+pub(super) fn history_of(view: &TableView, mode: Mode) -> History {
+    match mode {
+        Mode::Append | Mode::ReplaceEqual => view.history.clone(),
+        Mode::Replace => History::default(),
+    }
+}
+
 /// Decides the fate of every cut and of every listed part of one job.
 pub(super) fn decide_rows(
     context: &PlanContext<'_>,
@@ -206,7 +236,7 @@ pub(super) fn decide_rows(
         rejects,
         replaced_rows: None,
         held: false,
-        history: view.history.clone(),
+        history: history_of(view, mode),
         content: JobContent::Rows(draft.content),
     };
     if rejects > source.max_rejects {
@@ -455,6 +485,10 @@ impl Fate<'_> {
             .filter(|part| is_gone(&part.name.identity))
         {
             let (class, reason, action) = match self.source.on_missing {
+                // What replaces a table is what the sources say, and no more.
+                OnMissing::Keep | OnMissing::Delete if self.mode != Mode::Append => {
+                    (Class::Superseded, Reason::SourceMissing, Action::Delete)
+                }
                 OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
                 OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
                 OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
@@ -547,14 +581,14 @@ pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> 
             .flat_map(|content| &content.inputs)
             .flat_map(|input| &input.cuts)
     };
-    let newest = || listing.released.iter().filter(|part| part.is_newest);
     listing.draft.is_empty()
         && listing.foreign.is_empty()
         && listing.foreign_released.is_empty()
-        && cuts().count() == newest().count()
+        && cuts().count() == listing.released.len()
         && cuts().all(|cut| {
             cut.kept.as_ref().is_some_and(|kept| {
-                newest().any(|part| part.is_complete_part && part.name.identity == *kept)
+                let mut released = listing.released.iter();
+                released.any(|part| part.is_complete_part && part.name.identity == *kept)
             })
         })
 }

@@ -33,8 +33,9 @@ pub(super) fn guard_job(
         );
         return;
     }
+    let sends = plan.items.iter().any(|item| item.action == Action::Send);
     if let Some(why) = &view.history.unreadable
-        && has_rows(plan)
+        && sends
     {
         plan.hold(Reason::HistoryUnreadable, why.clone());
         return;

@@ -222,7 +222,10 @@ fn readings() -> JobPlan {
     let owner = SourceKey::owner("coastal-survey", "readings");
     let mut job = job(
         "readings",
-        JobContent::Uploads { owner },
+        JobContent::Uploads {
+            owner,
+            wanted: Vec::new(),
+        },
         vec![
             send(part(0, 0, 5000, 1_048_576)),
             send(part(1, 5000, 20, 4096)),
@@ -251,6 +254,8 @@ fn taxa() -> JobPlan {
         kind: UploadType::Parquet,
         options: crate::base::UploadOptions::default(),
         max_bad_records: 0,
+        renamed_from: None,
+        importing: None,
     };
     let send = item(
         Class::New,
@@ -258,7 +263,14 @@ fn taxa() -> JobPlan {
         Action::Send,
         Subject::Upload(upload),
     );
-    job("taxa", JobContent::Uploads { owner }, vec![send])
+    job(
+        "taxa",
+        JobContent::Uploads {
+            owner,
+            wanted: Vec::new(),
+        },
+        vec![send],
+    )
 }
 
 /// One of nearly everything.
