@@ -92,8 +92,10 @@ impl<'a> Reporting<'a> {
         let style = self.context.stdout_style();
         let rate = self.workplace.calls_per_second();
         let mut out = Output::stdout();
-        let written = write_plan(&mut out, plan, false, &style, rate, None);
-        out.finish(written)
+        self.context.screen.suspend(|| {
+            let written = write_plan(&mut out, plan, false, &style, rate, None);
+            out.finish(written)
+        })
     }
 
     /// Ends the progress, writes the report and the summary, and answers how the

@@ -4,6 +4,7 @@ use rayon::ThreadPool;
 
 use super::budget::Budget;
 use super::outcome::Ends;
+use super::temps::CallSize;
 use crate::base::{CancelToken, ManifestName};
 use crate::event::EventSink;
 use crate::manifest::Manifest;
@@ -95,6 +96,7 @@ pub(super) struct Shared<'a> {
     pub(super) context: &'a ExecContext<'a>,
     pub(super) budget: &'a Budget,
     pub(super) ends: &'a Ends,
+    pub(super) call_size: &'a CallSize,
 }
 
 /// A number that differs from run to run and from call to call.

@@ -10,7 +10,8 @@ use rayon::Scope;
 use super::attach::{Ready, attach};
 use super::context::Shared;
 use super::error::StepError;
-use super::staging::{ToStage, request_temp_uploads, stage, staged_before};
+use super::staging::{ToStage, has_session, stage, staged_before};
+use super::temps::request_temp_uploads;
 use crate::base::{CancelToken, ManifestName, TableRef};
 use crate::event::ItemEnd;
 use crate::event::What;
@@ -141,14 +142,19 @@ fn start_batch<'scope>(
     };
     let mut fresh: Vec<&FileSubject> = Vec::new();
     let mut ready = Vec::new();
+    let mut to_send: Vec<(&FileSubject, Option<TempUpload>)> = Vec::new();
     for file in files {
-        match staged_before(shared, job.to_stage(file)) {
-            Ok(Some(staged)) => ready.push(Ready {
+        let place = job.to_stage(file);
+        let found = staged_before(shared, place)
+            .and_then(|staged| Ok((staged, has_session(shared, place)?)));
+        match found {
+            Ok((Some(staged), _)) => ready.push(Ready {
                 file,
                 staged,
                 attempts: 1,
             }),
-            Ok(None) => fresh.push(file),
+            Ok((None, true)) => to_send.push((file, None)),
+            Ok((None, false)) => fresh.push(file),
             Err(error) => fail(file, &error),
         }
     }
@@ -156,41 +162,38 @@ fn start_batch<'scope>(
         .iter()
         .map(|file| (file.name.as_str(), file.local.size))
         .collect();
-    let temps = if named.is_empty() {
-        Ok(Vec::new())
-    } else {
-        request_temp_uploads(shared, job.table, &named)
-    };
-    let temps = match temps {
-        Ok(temps) => temps,
-        Err(error) => {
-            for file in fresh {
-                fail(file, &error);
-            }
-            fresh = Vec::new();
-            Vec::new()
+    let given = request_temp_uploads(shared, job.table, &named);
+    for (file, given) in fresh.into_iter().zip(given) {
+        match given {
+            Ok(temp) => to_send.push((file, Some(temp))),
+            Err(error) => fail(file, &error),
         }
-    };
+    }
     let batch = Arc::new(Batch {
         job,
         // One more for this function, so that the batch cannot close early.
-        left: AtomicUsize::new(fresh.len() + 1),
+        left: AtomicUsize::new(to_send.len() + 1),
         ready: Mutex::new(ready),
         requested: Instant::now(),
         _permit: permit,
     });
-    for (file, temp) in fresh.into_iter().zip(temps) {
+    for (file, temp) in to_send {
         let batch = Arc::clone(&batch);
         net.spawn(move |_| send_one(shared, &batch, file, temp));
     }
     net.spawn(move |_| leave(shared, &batch));
 }
 
-fn send_one<'a>(shared: Shared<'a>, batch: &Batch<'a>, file: &'a FileSubject, temp: TempUpload) {
+fn send_one<'a>(
+    shared: Shared<'a>,
+    batch: &Batch<'a>,
+    file: &'a FileSubject,
+    temp: Option<TempUpload>,
+) {
     let started = Instant::now();
     let stop = shared.context.cancel.is_cancelled()
         || shared.ends.has_fatal(shared.context.options.fail_fast);
-    let temp = Some(temp).filter(|_| batch.requested.elapsed() < ADDRESS_LIFE);
+    let temp = temp.filter(|_| batch.requested.elapsed() < ADDRESS_LIFE);
     let staged = if stop {
         Err(StepError::Cancelled)
     } else {

@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::FileJob;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
 use crate::plan::History;
-use crate::redivis::{RemoteUpload, UploadStatus};
+use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -143,12 +143,33 @@ fn judge_parts(
     Ok(surplus)
 }
 
+/// A file as it was sent and attached.
+#[derive(Debug, Clone)]
+pub(super) struct SentFile {
+    pub(super) size: u64,
+    pub(super) md5: Md5Digest,
+    /// As the platform answered.
+    pub(super) remote_id: String,
+}
+
+impl SentFile {
+    /// Whether a listing shows this very content. Without an MD5 the file must be
+    /// the one that was attached: an older one can have the same size.
+    fn is_shown(&self, file: &RemoteFile) -> bool {
+        self.size == file.size
+            && match file.md5 {
+                Some(md5) => md5 == self.md5,
+                None => file.id == self.remote_id,
+            }
+    }
+}
+
 /// Looks at the files that a run sent: each is in the table's listing with its
 /// size and MD5.
 pub(super) fn look_at_files(
     shared: Shared<'_>,
     job: &FileJob<'_>,
-    sent: &BTreeMap<String, (u64, Md5Digest)>,
+    sent: &BTreeMap<String, SentFile>,
 ) -> Result<(), StepError> {
     const PAUSE: Duration = Duration::from_secs(2);
     let context = shared.context;
@@ -168,16 +189,16 @@ pub(super) fn look_at_files(
             .writer
             .reader()
             .raw_files(&context.call, job.table, &Version::Next, &mut |file| {
-                let Some((size, md5)) = sent.get(&file.name) else {
+                let Some(one) = sent.get(&file.name) else {
                     return;
                 };
-                if file.size == *size && file.md5.is_none_or(|found| found == *md5) {
+                if one.is_shown(&file) {
                     right += 1;
                 } else {
                     wrong = Some(StepError::Mismatch {
                         name: file.name.clone(),
-                        sent_size: ByteCount(*size),
-                        sent_md5: *md5,
+                        sent_size: ByteCount(one.size),
+                        sent_md5: one.md5,
                         found_size: ByteCount(file.size),
                         found_md5: file.md5,
                     });

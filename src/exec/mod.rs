@@ -17,12 +17,14 @@ mod error;
 mod files;
 mod look;
 mod outcome;
+mod part;
 mod payload;
 mod release;
 mod rows;
 mod run;
 mod staging;
 mod tables;
+mod temps;
 mod uploads;
 
 pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};

@@ -1,5 +1,6 @@
 //! The ends of a run's items as they come in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::ManifestName;
@@ -9,6 +10,9 @@ use crate::event::{End, Event, EventSink, FailKind, ItemEnd};
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     items: Mutex<Vec<ItemEnd>>,
+    /// Asked for each item, so kept beside the list.
+    has_failed: AtomicBool,
+    is_pointless: AtomicBool,
 }
 
 impl Ends {
@@ -29,6 +33,12 @@ impl Ends {
                 });
             }
             (None | Some(_), _) => {}
+        }
+        if let Some(error) = &end.error {
+            self.has_failed.store(true, Ordering::Relaxed);
+            if matches!(error.kind, FailKind::Unauthorized | FailKind::Locked) {
+                self.is_pointless.store(true, Ordering::Relaxed);
+            }
         }
         self.items
             .lock()
@@ -64,14 +74,10 @@ impl Ends {
             .collect()
     }
 
-    /// Whether anything failed in a way that makes the rest pointless.
+    /// Whether to start nothing more: something failed that every other item will
+    /// meet too, or anything failed and `fail_fast` was asked for.
     pub(super) fn has_fatal(&self, fail_fast: bool) -> bool {
-        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
-        items
-            .iter()
-            .filter_map(|end| end.error.as_ref())
-            .any(|error| {
-                fail_fast || matches!(error.kind, FailKind::Unauthorized | FailKind::Locked)
-            })
+        self.is_pointless.load(Ordering::Relaxed)
+            || fail_fast && self.has_failed.load(Ordering::Relaxed)
     }
 }

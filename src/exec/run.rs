@@ -10,13 +10,14 @@ use super::deletes::{Deletions, delete_listed};
 use super::draft::Draft;
 use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
-use super::look::{Wanted, look_at_files, look_at_parts};
+use super::look::{SentFile, Wanted, look_at_files, look_at_parts};
 use super::outcome::Ends;
 use super::release::{release_dataset, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
 use super::tables::prepare;
+use super::temps::CallSize;
 use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
-use crate::base::{Md5Digest, PartIdentity, PartName, TableRef, Version};
+use crate::base::{PartIdentity, PartName, TableRef, Version};
 use crate::event::{End, Event, FailKind, Failed, ItemEnd, Phase, RunEnd, Totals, What};
 use crate::manifest::Source;
 use crate::plan::{
@@ -28,10 +29,12 @@ use crate::plan::{
 pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
     let ends = Ends::default();
     let budget = Budget::new(context.options.max_memory);
+    let call_size = CallSize::default();
     let shared = Shared {
         context,
         budget: &budget,
         ends: &ends,
+        call_size: &call_size,
     };
     context.events.send(Event::RunStarted(totals(plan)));
     let drafts: Vec<Draft> = plan.datasets.iter().map(Draft::of).collect();
@@ -415,12 +418,19 @@ fn look(shared: Shared<'_>, job: &RunJob<'_>, wanted: Option<&Wanted>) -> Result
         let Work::Files(work) = &job.work else {
             return Ok(());
         };
-        let sent: BTreeMap<String, (u64, Md5Digest)> = shared
+        let sent: BTreeMap<String, SentFile> = shared
             .ends
             .snapshot()
             .into_iter()
             .filter(|end| end.job.as_ref() == Some(&job.plan.job) && end.end == End::Verified)
-            .filter_map(|end| Some((end.name, (end.bytes, end.md5?))))
+            .filter_map(|end| {
+                let file = SentFile {
+                    size: end.bytes,
+                    md5: end.md5?,
+                    remote_id: end.remote_id?,
+                };
+                Some((end.name, file))
+            })
             .collect();
         return look_at_files(shared, work, &sent);
     };

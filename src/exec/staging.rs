@@ -3,16 +3,19 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::context::{Protocol, Shared};
+use super::context::{ExecContext, Shared};
 use super::error::StepError;
+use super::temps::request_temp_uploads;
 use crate::base::{Fingerprint, Md5Digest, SignedUrl, TableRef};
 use crate::redivis::session::OpenSession;
 use crate::redivis::{
-    NewTempUpload, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource,
-    Transferred, open_session, put_plain, send_session, session_status,
+    Call, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource, Transferred,
+    open_session, put_plain, send_session, session_status,
 };
-use crate::state::{self, SessionMode, StagedUpload, TransferKey};
+use crate::state::{self, CachedDigests, SessionMode, StagedUpload, TransferKey};
 
 /// A file to be staged.
 #[derive(Debug, Clone, Copy)]
@@ -51,39 +54,6 @@ impl ToStage<'_> {
     }
 }
 
-/// Asks for temp uploads, 1,000 at most, in the order of `files`.
-pub(super) fn request_temp_uploads(
-    shared: Shared<'_>,
-    table: &TableRef,
-    files: &[(&str, u64)],
-) -> Result<Vec<TempUpload>, StepError> {
-    let context = shared.context;
-    let failed = || StepError::api(format!("get temp uploads for table `{table}`"));
-    if context.options.protocol == Protocol::Legacy {
-        return files
-            .iter()
-            .map(|(_, size)| {
-                context
-                    .writer
-                    .create_legacy_session(&context.call, table, *size)
-                    .map_err(failed())
-            })
-            .collect();
-    }
-    let wanted: Vec<NewTempUpload> = files
-        .iter()
-        .map(|(name, size)| NewTempUpload {
-            name: (*name).to_owned(),
-            size: *size,
-            resumable: *size >= context.options.resumable_from,
-        })
-        .collect();
-    context
-        .writer
-        .create_temp_uploads(&context.call, table, &wanted)
-        .map_err(failed())
-}
-
 /// What an earlier run staged of this very file, if it still counts.
 pub(super) fn staged_before(
     shared: Shared<'_>,
@@ -112,6 +82,13 @@ pub(super) fn forget_staged(shared: Shared<'_>, files: &[ToStage<'_>]) -> Result
         .map_err(StepError::state)
 }
 
+/// Whether an earlier run left a session that this file can go on with.
+pub(super) fn has_session(shared: Shared<'_>, file: ToStage<'_>) -> Result<bool, StepError> {
+    let now = (shared.context.now_ms)();
+    let session = shared.context.store.session(&file.key(), now);
+    Ok(session.map_err(StepError::state)?.is_some())
+}
+
 /// Stages one file: goes on with an open session, else sends it to `temp`, else
 /// asks for a temp upload first.
 pub(super) fn stage(
@@ -119,23 +96,44 @@ pub(super) fn stage(
     file: ToStage<'_>,
     mut temp: Option<TempUpload>,
 ) -> Result<Staged, StepError> {
-    let mut bytes_sent = 0;
+    let context = shared.context;
+    let started_ms = (context.now_ms)();
+    let sent = AtomicU64::new(0);
+    let counted = ExecContext {
+        call: Call {
+            on_bytes: &|bytes| {
+                sent.fetch_add(bytes, Ordering::Relaxed);
+                (context.call.on_bytes)(bytes);
+            },
+            ..context.call
+        },
+        ..*context
+    };
+    let counting = Shared {
+        context: &counted,
+        ..shared
+    };
     let mut last = None;
     for _ in 0..FRESH_STARTS {
-        match stage_once(shared, file, temp.take()) {
+        match stage_once(counting, file, temp.take()) {
             Ok(mut staged) => {
-                staged.bytes_sent += bytes_sent;
-                remember(shared, file, &staged)?;
+                staged.bytes_sent = sent.load(Ordering::Relaxed);
+                remember(shared, file, &staged, started_ms)?;
                 return Ok(staged);
             }
-            Err(Stopped::StartAgain { error, sent }) => {
-                bytes_sent += sent;
-                shared
-                    .context
+            Err(Stopped::StartAgain(error)) => {
+                context
                     .store
                     .session_closed(&file.key())
                     .map_err(StepError::state)?;
+                // Damaged once is the network's fault, twice is a finding.
+                let is_finding =
+                    |error: &TransferError| matches!(error, TransferError::Mismatch { .. });
+                let again = is_finding(&error) && last.as_ref().is_some_and(is_finding);
                 last = Some(error);
+                if again {
+                    break;
+                }
             }
             Err(Stopped::Failed(error)) => return Err(error),
         }
@@ -150,10 +148,7 @@ pub(super) fn stage(
 
 enum Stopped {
     /// A fresh temp upload may help.
-    StartAgain {
-        error: TransferError,
-        sent: u64,
-    },
+    StartAgain(TransferError),
     Failed(StepError),
 }
 
@@ -193,11 +188,7 @@ fn stage_once(
     } else {
         let temp = match temp {
             Some(temp) => temp,
-            None => {
-                request_temp_uploads(shared, file.table, &[(file.name, file.fingerprint.size)])?
-                    .pop()
-                    .ok_or(StepError::Cancelled)?
-            }
+            None => one_temp_upload(shared, file)?,
         };
         let done = send_fresh(shared, file, &mut opened, &temp)?;
         (temp.id, done)
@@ -209,6 +200,15 @@ fn stage_once(
         md5: done.md5,
         bytes_sent: done.sent_bytes,
     })
+}
+
+fn one_temp_upload(shared: Shared<'_>, file: ToStage<'_>) -> Result<TempUpload, StepError> {
+    let given = request_temp_uploads(shared, file.table, &[(file.name, file.fingerprint.size)]);
+    match given.into_iter().next() {
+        Some(Ok(temp)) => Ok(temp),
+        Some(Err(error)) => Err(Arc::into_inner(error).unwrap_or(StepError::Cancelled)),
+        None => Err(StepError::Cancelled),
+    }
 }
 
 fn send_fresh(
@@ -301,14 +301,14 @@ fn go_on(
 
 fn stopped(file: ToStage<'_>, error: TransferError) -> Stopped {
     match error {
-        TransferError::SessionGone | TransferError::UrlRefused(_) => {
-            Stopped::StartAgain { error, sent: 0 }
-        }
+        TransferError::SessionGone
+        | TransferError::UrlRefused(_)
+        | TransferError::Mismatch { .. } => Stopped::StartAgain(error),
         TransferError::SourceChanged => {
             Stopped::Failed(StepError::SourceChanged(file.path.to_owned()))
         }
         error if error.is_cancelled() => Stopped::Failed(StepError::Cancelled),
-        TransferError::Api(_) | TransferError::LocalRead(_) | TransferError::Mismatch { .. } => {
+        TransferError::Api(_) | TransferError::LocalRead(_) => {
             Stopped::Failed(StepError::Transfer {
                 name: file.name.to_owned(),
                 source: Box::new(error),
@@ -317,22 +317,33 @@ fn stopped(file: ToStage<'_>, error: TransferError) -> Stopped {
     }
 }
 
-fn remember(shared: Shared<'_>, file: ToStage<'_>, staged: &Staged) -> Result<(), StepError> {
+fn remember(
+    shared: Shared<'_>,
+    file: ToStage<'_>,
+    staged: &Staged,
+    started_ms: i64,
+) -> Result<(), StepError> {
+    let store = shared.context.store;
     let record = StagedUpload {
         temp_upload_id: staged.temp_upload_id.clone(),
         md5: staged.md5,
         size: file.fingerprint.size,
         staged_at_ms: (shared.context.now_ms)(),
     };
-    shared
-        .context
-        .store
-        .file_staged(&file.key(), &record)
+    let digests = CachedDigests {
+        md5: staged.md5,
+        sha256: None,
+    };
+    // The next plan need not read the file that was just read.
+    store
+        .remember_digests(
+            &file.fingerprint,
+            digests,
+            started_ms.saturating_mul(1_000_000),
+        )
         .map_err(StepError::state)?;
-    shared
-        .context
-        .store
-        .session_closed(&file.key())
+    store
+        .file_staged(&file.key(), &record)
         .map_err(StepError::state)
 }
 

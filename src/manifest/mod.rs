@@ -1,6 +1,6 @@
 //! The manifest: YAML text to a checked [`Manifest`], or every problem at once.
 //!
-//! [`load`] reads a file, `tree/` turns it into nodes with their places,
+//! [`load()`] reads a file, `tree/` turns it into nodes with their places,
 //! `keys/` says which keys there are, `check/` turns nodes into the
 //! [model](Manifest) and collects [`Problem`]s, `render.rs` shows them.
 

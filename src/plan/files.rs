@@ -1,18 +1,20 @@
 //! Files: the sources against the table's listing, name by name.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::context::{Compare, PlanContext};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
 use super::error::{PlanError, check_cancel};
 use super::history::History;
-use super::make::{Compare, PlanContext, source_problem, source_skipped};
 use super::model::{
     Action, Amount, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject,
 };
 use super::observe::{DatasetView, TableView};
+use super::problems::{source_problem, source_skipped};
 use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
 use crate::manifest::{Extra, FilesSource, Job};
 use crate::redivis::RemoteFile;
@@ -178,7 +180,7 @@ fn compare_pair(
                     .raw_file_md5(&context.call, &other.id)
                     .map_err(|error| PlanError::remote(format!("file `{}`", file.name), error))?;
             }
-            if theirs.md5.is_none() && has_receipt(context, view, file, ours.md5)? {
+            if theirs.md5.is_none() && has_receipt(context, view, file, (ours.md5, &other.id))? {
                 proof = Proof::Receipt;
             }
         }
@@ -196,7 +198,7 @@ fn has_receipt(
     context: &PlanContext<'_>,
     view: &TableView,
     file: &LocalFile,
-    md5: Option<Md5Digest>,
+    (md5, remote_id): (Option<Md5Digest>, &str),
 ) -> Result<bool, PlanError> {
     let Some(store) = context.store else {
         return Ok(false);
@@ -204,8 +206,12 @@ fn has_receipt(
     let receipt = store
         .receipt(&view.table.to_string(), file.name.as_str())
         .map_err(|error| PlanError::State(Box::new(error)))?;
-    Ok(receipt
-        .is_some_and(|receipt| receipt.size == file.fingerprint.size && Some(receipt.md5) == md5))
+    // Another id is another file, whoever put it there.
+    Ok(receipt.is_some_and(|receipt| {
+        receipt.size == file.fingerprint.size
+            && Some(receipt.md5) == md5
+            && receipt.remote_id == remote_id
+    }))
 }
 
 /// The MD5 of a local file, or the reason why it cannot be had.
@@ -293,11 +299,11 @@ fn subject_of(
 
 /// An extra file whose size and MD5 a new one has was perhaps renamed.
 fn note_renames(items: &mut [Item]) {
-    let fresh: Vec<(u64, Md5Digest, String)> = items
+    let fresh: BTreeMap<(u64, Md5Digest), String> = items
         .iter()
         .filter(|item| item.class == Class::New)
         .filter_map(|item| match &item.subject {
-            Subject::File(file) => Some((file.local.size, file.md5?, file.name.to_string())),
+            Subject::File(file) => Some(((file.local.size, file.md5?), file.name.to_string())),
             Subject::Version(_)
             | Subject::Table(_)
             | Subject::RemoteFile(_)
@@ -311,10 +317,8 @@ fn note_renames(items: &mut [Item]) {
         let Subject::RemoteFile(file) = &item.subject else {
             continue;
         };
-        let twin = fresh
-            .iter()
-            .find(|(size, md5, _)| *size == file.size && Some(*md5) == file.md5);
-        if let Some((_, _, name)) = twin {
+        let twin = file.md5.and_then(|md5| fresh.get(&(file.size, md5)));
+        if let Some(name) = twin {
             item.reason = Reason::MaybeRenamed;
             item.note = Some(format!("`{name}` has the same size and MD5"));
         }

@@ -261,21 +261,6 @@ impl<'a> PlanLines<'a> {
     }
 }
 
-impl Item {
-    /// Bytes and rows of the item; rows are `None` where only the platform can
-    /// count them.
-    pub fn amount(&self) -> (u64, Option<u64>) {
-        match &self.subject {
-            Subject::File(file) => (file.local.size, None),
-            Subject::RemoteFile(file) => (file.size, None),
-            Subject::Part(part) => (part.bytes, Some(part.identity.rows)),
-            Subject::Upload(upload) => (upload.fingerprint.size, None),
-            Subject::Listed(listed) => (0, listed.rows),
-            Subject::Version(_) | Subject::Table(_) | Subject::Source { .. } => (0, None),
-        }
-    }
-}
-
 /// One item as a line.
 pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
     let (bytes, rows) = item.amount();

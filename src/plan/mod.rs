@@ -3,9 +3,11 @@
 //! `observe` reads the remote through a [`crate::redivis::Reader`], which has
 //! only GET and HEAD, so planning cannot write. `diff` is pure: local against
 //! remote to a class and a reason. `files`, `rows` and `uploads` apply it to the
-//! three kinds of source, `tables` to versions and tables. The result is a
+//! three kinds of source, `tables` to versions and tables; `merge` looks at all
+//! jobs of a table that is replaced; `make` puts it together. The result is a
 //! [`Plan`]; `lines` is its canonical text, `cost` the calls it will make.
 
+mod context;
 mod cost;
 mod diff;
 mod error;
@@ -14,19 +16,27 @@ mod history;
 mod lines;
 mod listed;
 mod make;
+mod merge;
 mod model;
 mod observe;
+mod problems;
 mod rows;
-mod rows_cache;
 mod saved;
+mod selection;
 mod tables;
 mod uploads;
 
+pub use context::{Compare, PlanContext, PlanOptions};
 pub use cost::{Calls, cost};
 pub use error::PlanError;
 pub use history::{History, ReleasedUpload};
 pub use lines::{Header, ItemLine, PlanLines, Totals, item_line};
-pub use make::{Compare, PlanContext, PlanOptions, Selection, Shard, make_plan};
-pub use model::*;
+pub use make::make_plan;
+pub use model::{
+    Action, Amount, Class, DatasetPlan, DraftIdentity, FileSubject, Item, JobContent, JobPlan,
+    ListedSubject, PLAN_FORMAT, PartSubject, Plan, Reason, RowsContent, RowsInputPlan, Subject,
+    TableSubject, UploadSubject, Wanted,
+};
 pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
 pub use saved::{SavedPlan, SavedPlanError, keep_only};
+pub use selection::{Selection, Shard};

@@ -1,8 +1,10 @@
 //! Versions and tables: what must exist first, what stands in the way, and the
 //! guards of a job.
 
-use super::make::{PlanContext, has_rows};
-use super::model::{Action, Class, DatasetPlan, Item, JobPlan, Reason, Subject, TableSubject};
+use super::context::PlanContext;
+use super::model::{
+    Action, Class, DatasetPlan, Item, JobContent, JobPlan, Reason, Subject, TableSubject,
+};
 use super::observe::{DatasetView, TableView};
 use crate::manifest::{Job, Release, Source};
 
@@ -261,4 +263,12 @@ fn plan_table(
         note: None,
         subject: Subject::Table(subject),
     })
+}
+
+/// Whether a job is about rows, not files.
+fn has_rows(plan: &JobPlan) -> bool {
+    matches!(
+        plan.content,
+        JobContent::Rows(_) | JobContent::Uploads { .. }
+    )
 }

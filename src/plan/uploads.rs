@@ -3,15 +3,16 @@
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
 use super::files::digests_of;
 use super::listed::Listing;
-use super::make::{PlanContext, source_problem, source_skipped};
+use super::merge::{Mode, history_in_draft};
 use super::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
 use super::observe::TableView;
-use super::rows::{Mode, history_of};
+use super::problems::{source_problem, source_skipped};
 use crate::base::names::upload_key;
 use crate::base::{Fingerprint, Md5Digest, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
@@ -205,7 +206,7 @@ pub(super) fn decide_uploads(
         rejects: 0,
         replaced_rows: None,
         held: false,
-        history: history_of(view, mode),
+        history: history_in_draft(view, mode),
     };
     if let Some((one, other)) = twins(view) {
         plan.hold(

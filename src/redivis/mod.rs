@@ -28,6 +28,7 @@ mod stats;
 mod tests;
 mod token;
 pub mod transfer;
+mod trial;
 mod wire;
 mod words;
 mod writer;

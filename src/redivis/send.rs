@@ -9,20 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::base::Secret;
-
 use super::answer::{Answer, Sink};
-use super::body::{Body, Outgoing, Progress, Throttle};
+use super::body::{Body, Outgoing, Throttle};
 use super::endpoint::{Endpoint, Origin, decode};
-use super::error::{ApiError, ApiErrorKind, Failure, RetryClass, Subject};
+use super::error::{ApiError, ApiErrorKind, Failure, Subject};
 use super::http::{AgentOptions, Head, Line, SetupError, length_of};
-use super::limits::FIRST_CONNECT_ATTEMPTS;
 use super::pacer::{Bandwidth, Pacer, RateLimit, http_date_ms, retry_after};
 use super::proxy::ProxySettings;
 use super::request::{Answered, Repeat, Request, Target};
 use super::retry::{Backoff, Call, RetryPolicy, Wait, WaitReason};
 use super::stats::{Counters, Exchanged, HttpStats};
 use super::token::TokenSource;
+use super::trial::{Attempted, Next, Trial};
 use super::words::Words;
 
 /// How the client is set up.
@@ -136,13 +134,7 @@ impl Http {
         mut sink: Sink<'_>,
     ) -> Result<Answered, ApiError> {
         let started = Instant::now();
-        let mut trial = Trial {
-            backoff: self.backoff(),
-            attempts: 0,
-            took: Duration::ZERO,
-            was_stale: false,
-            was_renewed: false,
-        };
+        let mut trial = Trial::new(self.backoff());
         let subject = self.subject(request);
         let place = match self.place(request) {
             Ok(place) => place,
@@ -164,8 +156,8 @@ impl Http {
                 Err(failed) => failed,
             };
             trial.took = attempt_started.elapsed();
-            let next = self.next_step(request, &place, &mut trial, &failure, attempted);
-            let go_on = match next {
+            let to = (request, &*place.pacer);
+            let go_on = match trial.next(&self.settings, to, &failure, attempted) {
                 Next::GiveUp => false,
                 Next::AtOnce => true,
                 Next::After(wait) => {
@@ -181,66 +173,6 @@ impl Http {
                 return Err(failure.into_error(subject, trial.attempts, started.elapsed()));
             }
         }
-    }
-
-    /// Whether and when to send once more.
-    fn next_step(
-        &self,
-        request: &Request<'_>,
-        place: &Place,
-        trial: &mut Trial<'_>,
-        failure: &Failure,
-        attempted: Attempted,
-    ) -> Next {
-        let now = Instant::now();
-        if failure.kind == ApiErrorKind::Unauthorized {
-            let Attempted::With(Some(token)) = attempted else {
-                return Next::GiveUp;
-            };
-            let renewed =
-                !trial.was_renewed && matches!(self.settings.token.renewed(&token), Ok(Some(_)));
-            trial.was_renewed = true;
-            return if renewed { Next::AtOnce } else { Next::GiveUp };
-        }
-        if failure.kind == ApiErrorKind::RateLimited {
-            place.pacer.refused(self.settings.retry.scale);
-        }
-        if let Some(asked) = failure.retry_after {
-            place.pacer.pause(now, self.settings.retry.scaled(asked));
-        }
-        if request.repeat == Repeat::ByCaller {
-            return Next::GiveUp;
-        }
-        let may_repeat = match failure.kind.retry_class(failure.sent) {
-            RetryClass::Never => false,
-            RetryClass::IfRepeatable => request.repeat == Repeat::Freely,
-            RetryClass::Always => true,
-        };
-        if !may_repeat {
-            return Next::GiveUp;
-        }
-        let is_network = failure.kind == ApiErrorKind::Network;
-        // The server closed an idle connection at the moment we used it.
-        if is_network && failure.sent && !Progress::now().is_fresh && !trial.was_stale {
-            trial.was_stale = true;
-            return Next::AtOnce;
-        }
-        let is_unreachable = is_network && !failure.sent && !place.pacer.has_answered();
-        if is_unreachable && trial.attempts >= FIRST_CONNECT_ATTEMPTS {
-            return Next::GiveUp;
-        }
-        let Some(delay) = trial.backoff.next(trial.took, failure.retry_after) else {
-            return Next::GiveUp;
-        };
-        Next::After(Wait {
-            reason: match failure.status {
-                Some(429) => WaitReason::RateLimited,
-                Some(status) => WaitReason::Status(status),
-                None => WaitReason::Network,
-            },
-            delay,
-            attempt: trial.attempts + 1,
-        })
     }
 
     /// One attempt, from the wait for its turn to the end of its answer.
@@ -469,28 +401,4 @@ struct Place {
     through_proxy: bool,
     is_api: bool,
     pacer: Arc<Pacer>,
-}
-
-/// How far the attempts of one request have come.
-#[derive(Debug)]
-struct Trial<'a> {
-    backoff: Backoff<'a>,
-    attempts: u32,
-    /// The last attempt's time.
-    took: Duration,
-    was_stale: bool,
-    was_renewed: bool,
-}
-
-/// Whether a request went out, and with which token.
-#[derive(Debug, Clone)]
-enum Attempted {
-    No,
-    With(Option<Secret>),
-}
-
-enum Next {
-    GiveUp,
-    AtOnce,
-    After(Wait),
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::http::Body;
+use super::body::Body;
 use super::limits;
 use crate::base::Md5Digest;
 use crate::base::digest::Md5Hasher;

@@ -10,13 +10,16 @@
 mod answer;
 mod behaviour;
 mod bodies;
+mod body;
 mod clock;
+mod exchange;
 mod faults;
 mod gate;
 mod http;
 mod import;
 mod inspect;
 mod journal;
+mod late;
 mod limits;
 mod listing;
 mod log;
@@ -129,7 +132,7 @@ struct Shared {
     faults: Faults,
     log: log::Log,
     gate: Gate,
-    pending: server::Pending,
+    pending: late::Pending,
     requests: AtomicU64,
     connections: AtomicU64,
     open_connections: server::Connections,
@@ -190,7 +193,7 @@ impl Sandbox {
             (None, path.clone())
         } else {
             let folder = tempfile::tempdir().map_err(|source| SandboxError::Folder {
-                path: std::env::temp_dir(),
+                path: tempfile::env::temp_dir(),
                 source,
             })?;
             let path = folder.path().to_owned();
@@ -231,7 +234,7 @@ impl Sandbox {
             faults,
             log: log::Log::default(),
             gate: Gate::default(),
-            pending: server::Pending::default(),
+            pending: late::Pending::default(),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             open_connections: server::Connections::default(),

@@ -3,7 +3,15 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod check;
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod exit_codes;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -13,14 +21,26 @@ mod limits;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod plan_files;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
 mod replace;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod run_files;
+#[cfg(test)]
 mod run_rows;
 #[cfg(test)]
 mod run_uploads;
 #[cfg(test)]
+mod saved_plan;
+#[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
+mod surface;

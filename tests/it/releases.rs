@@ -109,7 +109,11 @@ fn a_released_source_that_was_renamed_is_unchanged() {
             .remove("rows/a.csv")
             .file("rows/b.csv", csv(1000..1100));
         world.forget_state().sandbox().clear_requests();
-        world.run(&[]).exits(0).says("renamed");
+        world.run(&[]).exits(0);
+        world
+            .plan(&["--format", "ndjson", "--all"])
+            .exits(0)
+            .says("renamed");
         assert!(world.writes().is_empty());
     });
 }

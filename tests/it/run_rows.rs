@@ -378,7 +378,11 @@ fn a_renamed_source_is_unchanged_and_sends_nothing() {
             .remove("rows/a.csv")
             .file("rows/b.csv", csv(1000..1200));
         world.sandbox().clear_requests();
-        world.run(&[]).exits(0).says("renamed");
+        world.run(&[]).exits(0);
+        world
+            .plan(&["--format", "ndjson", "--all"])
+            .exits(0)
+            .says("renamed");
         assert!(world.writes().is_empty(), "{:?}", world.writes());
     });
 }

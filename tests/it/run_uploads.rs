@@ -279,7 +279,11 @@ fn a_renamed_file_is_unchanged_and_sends_nothing() {
         world.run(&[]).exits(0);
         world.remove("taxa/a.csv").file("taxa/b.csv", "id\n1\n");
         world.sandbox().clear_requests();
-        world.run(&[]).exits(0).says("renamed");
+        world.run(&[]).exits(0);
+        world
+            .plan(&["--format", "ndjson", "--all"])
+            .exits(0)
+            .says("renamed");
         assert!(world.writes().is_empty(), "{:?}", world.writes());
 
         // And so it is after a release.

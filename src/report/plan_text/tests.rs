@@ -1,3 +1,5 @@
+//! The plan as people read it: whole texts, at several widths, with and without colour.
+
 use super::super::sample;
 use super::*;
 use crate::plan::Reason;

@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::Reporter;
 use super::lines::failed;
 use super::tally::Tally;
-use crate::event::Event;
+use crate::event::{Event, Phase};
 use crate::report::style::clean;
 
 const WITH_BYTES: &str = "{spinner} {prefix:<10} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
@@ -77,8 +77,10 @@ impl Reporter for Bars {
             }
             Event::Phase(phase) => {
                 self.bytes.set_prefix(phase.as_str());
-                // The time before the first byte says nothing of the rate.
-                self.bytes.reset_eta();
+                if *phase == Phase::Sending {
+                    // The time before the first byte says nothing of the rate.
+                    self.bytes.reset_eta();
+                }
             }
             Event::Failed { what, name, error } => self.line(&failed(*what, name, error)),
             Event::Note(text) => self.line(&clean(text)),

@@ -1,3 +1,5 @@
+//! A run as lines, events and bars; the time is told, never waited for.
+
 use std::sync::{Arc, Mutex, mpsc};
 
 use super::*;

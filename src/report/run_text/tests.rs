@@ -1,3 +1,5 @@
+//! The summary as people read it, for good runs, bad runs and none.
+
 use super::super::sample;
 use super::*;
 use crate::base::cancel::CancelReason;

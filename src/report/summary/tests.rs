@@ -1,3 +1,5 @@
+//! The report as scripts read it: totals, items, and a run without a plan.
+
 use serde_json::Value;
 
 use super::super::sample;

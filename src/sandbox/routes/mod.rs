@@ -3,7 +3,9 @@
 pub(super) mod datasets;
 mod fields;
 mod files;
+mod new_upload;
 mod rows;
+mod sessions;
 mod storage;
 mod tables;
 mod temp;
@@ -13,8 +15,9 @@ mod versions;
 
 use super::Shared;
 use super::answer::{Answer, Refusal};
+use super::body::Body;
 use super::faults::{Fault, Operation};
-use super::http::{Body, Head, Method, percent_decode};
+use super::http::{Head, Method, percent_decode};
 use super::limits;
 use super::log::Origin;
 use super::records::{DatasetId, TableKey, VersionIndex};
@@ -265,7 +268,7 @@ pub(super) fn handle(x: &mut Exchange<'_, '_>, route: &Route) -> Handled {
         Operation::GetVariable => variables::get(x),
         Operation::PatchVariable => variables::patch(x),
         Operation::ListUploads => uploads::list(x),
-        Operation::CreateUpload => uploads::create(x),
+        Operation::CreateUpload => new_upload::create(x),
         Operation::GetUpload => uploads::get(x),
         Operation::DeleteUpload => uploads::delete(x),
         Operation::InsertRows => rows::insert(x),
@@ -275,10 +278,10 @@ pub(super) fn handle(x: &mut Exchange<'_, '_>, route: &Route) -> Handled {
         Operation::ListFiles => files::list(x),
         Operation::GetFile => files::get(x),
         Operation::PutFile => storage::put(x),
-        Operation::OpenSession => storage::open(x),
-        Operation::PutChunk => storage::chunk(x),
-        Operation::QuerySession => storage::query(x),
-        Operation::CancelSession => storage::cancel(x),
+        Operation::OpenSession => sessions::open(x),
+        Operation::PutChunk => sessions::chunk(x),
+        Operation::QuerySession => sessions::query(x),
+        Operation::CancelSession => sessions::cancel(x),
         Operation::Any | Operation::Unknown if route.origin == Origin::Storage => Err(
             Refusal::storage(404, "NoSuchKey", "The specified key does not exist"),
         ),

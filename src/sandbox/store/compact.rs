@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::{Catalog, TableEntry};
+use super::catalog::Catalog;
+use super::entries::TableEntry;
 use super::staging::{Staging, session_file};
 use crate::sandbox::bodies::{Bodies, BodyRef};
 use crate::sandbox::journal::Journal;

@@ -4,7 +4,9 @@
 //! this order: catalog, staging, log.
 
 mod catalog;
+mod columns;
 mod compact;
+mod entries;
 mod staging;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -15,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(super) use catalog::{
-    Catalog, DatasetEntry, Status, TableEntry, UploadEntry, VersionEntry, wider,
-};
+pub(super) use catalog::Catalog;
+pub(super) use columns::wider;
 pub(super) use compact::rows_file;
+pub(super) use entries::{DatasetEntry, Status, TableEntry, UploadEntry, VersionEntry};
 pub(super) use staging::{Live, Staging, session_file};
 
 use super::SandboxError;

@@ -1,3 +1,5 @@
+//! Globs, names and the problems of real folders, on folders made for the test.
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

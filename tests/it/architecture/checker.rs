@@ -116,12 +116,12 @@ fn crates_stay_where_they_belong() {
         ("redivis/send.rs", "fn f(x: ::ureq::Agent) {}"),
         ("exec/run.rs", "use rusqlite as database;"),
         ("sandbox/seed.rs", "fn f() { serde_yaml::from_str(a) }"),
-        ("redivis/http.rs", "use httparse::Request;"),
+        ("redivis/http/mod.rs", "use httparse::Request;"),
     ] {
         assert_eq!(found(name, code).len(), 1, "{code}");
     }
     for (name, code) in [
-        ("redivis/http.rs", "use ureq::Agent;"),
+        ("redivis/http/mod.rs", "use ureq::Agent;"),
         ("state/store.rs", "use rusqlite::Connection;"),
         (
             "redivis/send.rs",

@@ -5,13 +5,17 @@
 //! the sandbox is a server on a socket in this process, so that a test can
 //! script faults, freeze requests and look inside.
 
+mod files;
 mod outcome;
+mod process;
 mod raw;
 mod world;
 
+pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
+pub(crate) use process::assert_quick;
 pub(crate) use raw::is_write;
-pub(crate) use world::{DATASET, World};
+pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use redivis_ingest::sandbox::{
-    Character, FaultScript, Inspect, Method, Request, Sandbox, SandboxOptions, Seed, TableView,
+    Character, FaultScript, Inspect, Method, Request, Sandbox, SandboxOptions, TableView,
 };
 
 use super::outcome::Outcome;
@@ -35,11 +35,11 @@ impl World {
     /// A sandbox with these options; its data outlives [`World::restart`].
     pub(crate) fn with(options: SandboxOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut seed = options.seed.clone();
+        seed.datasets.push(DATASET.to_owned());
         let options = SandboxOptions {
             data_dir: Some(folder.path().join("sandbox")),
-            seed: Seed {
-                datasets: vec![DATASET.to_owned()],
-            },
+            seed,
             token: Some(TOKEN.to_owned()),
             ..options
         };
@@ -58,6 +58,10 @@ impl World {
             sandbox.stop();
         }
         self.sandbox = Some(Sandbox::start(self.options.clone()).unwrap());
+    }
+
+    pub(crate) fn character(&self) -> Character {
+        self.options.character
     }
 
     pub(crate) fn sandbox(&self) -> &Sandbox {

@@ -1,3 +1,5 @@
+//! What each declared type takes, from CSV cells and from JSON values.
+
 use super::*;
 use crate::source::rows::tests::support::variable;
 

@@ -160,7 +160,10 @@ impl Quotes {
                 }
             }
         }
-        if let (Some(place), State::Quoted | State::Escaped) = (open_at, self.state) {
+        // After a quote the field may go on: it may be the first of two.
+        if let (Some(place), State::Quoted | State::Escaped | State::AfterQuote) =
+            (open_at, self.state)
+        {
             self.opened = self.place(block, place, CsvProblem::OpenQuote);
         }
         if let Some(last) = memrchr(b'\n', block) {
@@ -291,6 +294,14 @@ mod tests {
             row_start = state == State::FieldStart && matches!(byte, b'\n' | b'\r');
         }
         matches!(state, State::Quoted | State::Escaped).then_some(opened as u64)
+    }
+
+    #[test]
+    fn a_doubled_quote_across_blocks_keeps_the_place_where_the_field_opened() {
+        let found = follow(&CsvDialect::default(), &[b"a\n\"b\"", b"\""]).unwrap();
+
+        assert_eq!((found.offset, found.line), (2, 2));
+        assert_eq!(found.why, CsvProblem::OpenQuote);
     }
 
     proptest! {

@@ -1,3 +1,5 @@
+//! Where parts are cut: by size, by the remote, and always the same.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which types are read from a sample of cells and values.
+
 use super::*;
 use crate::source::rows::tests::support::{Fixture, lines};
 

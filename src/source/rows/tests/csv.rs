@@ -1,3 +1,5 @@
+//! CSV sources to rows: dialects, columns, positions and what is refused.
+
 use std::io::Write as _;
 
 use crate::base::VariableType;

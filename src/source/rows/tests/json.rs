@@ -1,3 +1,5 @@
+//! NDJSON and JSON arrays to rows: columns, positions and what is refused.
+
 use crate::base::{CancelToken, VariableType};
 use crate::manifest::{NestedPolicy, ValueFrom};
 use crate::source::rows::{RejectReason, RowReader};

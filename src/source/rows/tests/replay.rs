@@ -1,3 +1,5 @@
+//! Sources that are encoded a second time, to be sent.
+
 use std::cell::RefCell;
 use std::fs;
 use std::ops::ControlFlow;

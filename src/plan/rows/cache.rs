@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::make::PlanContext;
-use super::rows::OnePass;
+use super::pass::OnePass;
 use crate::base::digest::Sha256Hasher;
 use crate::base::{PartIdentity, PartName};
 use crate::manifest::{RowsSource, Variable};
+use crate::plan::context::PlanContext;
 use crate::source::rows::{Candidate, Cut, CutSettings, Pass, Reading, RowStart, cut_source};
 use crate::source::{RowInput, SourceError};
 use crate::state::CutKey;

@@ -1,4 +1,4 @@
-//! One request, one answer: the only file that names `ureq`.
+//! One request, one answer: the only room that names `ureq`.
 //!
 //! It sets up the agent and works around what ureq 3.5 does (docs/protocol.md
 //! lists it): no redirects, since 308 means "go on"; statuses are answers, not
@@ -6,55 +6,30 @@
 //! that comes while the body is still being sent is not lost; names are looked up
 //! once a minute. It decides nothing about repeating.
 
-use std::collections::BTreeMap;
+mod layers;
+mod resolver;
+mod setup;
+
 use std::fmt;
 use std::io::{self, Read, Write as _};
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use ureq::config::Config;
-use ureq::http::{HeaderValue, Request, Uri, header};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::http::{HeaderValue, Request, header};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
-    TcpConnector, Transport,
+    ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector,
 };
 use ureq::{Agent, Proxy, SendBody};
 
+use self::layers::{EarlyConnector, MarkConnector};
+use self::resolver::CachingResolver;
+pub(super) use self::setup::AgentOptions;
+pub use self::setup::SetupError;
+use self::setup::{certificates, config, proxy};
 use super::answer::{Answer, Headers, Sink};
 use super::body::{Body, Outgoing, Progress};
 use super::error::{ApiErrorKind, Failure, Method};
 use super::limits;
-
-/// How the agent is set up.
-#[derive(Debug)]
-pub(super) struct AgentOptions<'a> {
-    pub(super) ca_cert: Option<&'a [u8]>,
-    pub(super) proxy: Option<&'a str>,
-    pub(super) connections: usize,
-    pub(super) timeout: Duration,
-    pub(super) user_agent: &'a str,
-}
-
-/// A client that cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The given certificates.
-    #[error("the CA certificates cannot be used: {why}")]
-    Certificates {
-        /// What is wrong with them.
-        why: String,
-    },
-    /// The given proxy; its text is not shown, since it may hold a password.
-    #[error("the proxy cannot be used: {why}")]
-    Proxy {
-        /// What is wrong with it.
-        why: &'static str,
-    },
-}
 
 /// The head of one request.
 #[derive(Debug)]
@@ -205,63 +180,6 @@ impl Line {
     }
 }
 
-fn config(options: &AgentOptions<'_>, roots: Option<RootCerts>, proxy: Option<Proxy>) -> Config {
-    let idle = options.connections + 8;
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(proxy)
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(roots.unwrap_or(RootCerts::PlatformVerifier))
-                .build(),
-        )
-        .max_idle_connections(idle)
-        .max_idle_connections_per_host(idle)
-        .max_idle_age(limits::IDLE_AGE)
-        .timeout_connect(Some(limits::CONNECT_TIMEOUT.min(options.timeout)))
-        .timeout_per_read(Some(limits::READ_TIMEOUT.min(options.timeout)))
-        .timeout_per_write(Some(limits::WRITE_TIMEOUT.min(options.timeout)))
-        .timeout_recv_response(Some(options.timeout))
-        // 128 KiB each way otherwise; answers are small.
-        .input_buffer_size(16 << 10)
-        .user_agent(options.user_agent)
-        .accept_encoding("identity")
-        .build()
-}
-
-fn certificates(pem: &[u8]) -> Result<RootCerts, SetupError> {
-    let refused = |why: String| SetupError::Certificates { why };
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(refused(error.to_string())),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(refused(
-            "there is no PEM certificate in the file".to_owned(),
-        ));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
-fn proxy(text: &str) -> Result<Proxy, SetupError> {
-    // Without the SOCKS connector ureq would go straight to the target.
-    if text.trim_start().to_ascii_lowercase().starts_with("socks") {
-        return Err(SetupError::Proxy {
-            why: "SOCKS is not supported, only `http://` and `https://` proxies",
-        });
-    }
-    // Its error would say no more.
-    Proxy::new(text.trim()).ok().ok_or(SetupError::Proxy {
-        why: "it is not an address such as `http://proxy.example:3128`",
-    })
-}
-
 /// Where an exchange failed.
 enum Fault {
     Wire(ureq::Error),
@@ -365,181 +283,6 @@ fn failure_of(error: ureq::Error, progress: Progress) -> Failure {
         _ => (ApiErrorKind::Protocol, progress.is_sent),
     };
     Failure::new(kind, sent).with_source(error)
-}
-
-/// Looks a name up once a minute instead of once per request, and again after a
-/// connection failed.
-#[derive(Debug, Clone, Default)]
-struct CachingResolver {
-    known: Arc<Mutex<Known>>,
-}
-
-/// Addresses by host and port, with the time of their look-up.
-type Known = BTreeMap<String, (Instant, Vec<SocketAddr>)>;
-
-impl CachingResolver {
-    fn key(uri: &Uri) -> Option<String> {
-        DefaultResolver::host_and_port(uri.scheme()?, uri.authority()?)
-    }
-
-    fn forget(&self, url: &str) {
-        if let Some(key) = url.parse().ok().as_ref().and_then(Self::key) {
-            self.lock().remove(&key);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Resolver for CachingResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let Some(key) = Self::key(uri) else {
-            return Err(ureq::Error::HostNotFound);
-        };
-        if let Some((at, addresses)) = self.lock().get(&key)
-            && at.elapsed() < limits::RESOLVE_AGE
-        {
-            let mut found = self.empty();
-            for address in addresses {
-                found.push(*address);
-            }
-            return Ok(found);
-        }
-        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
-        let kept = found.iter().copied().collect();
-        self.lock().insert(key, (Instant::now(), kept));
-        Ok(found)
-    }
-}
-
-/// Right above TCP: a reset while sending is remembered, the rest of the body is
-/// swallowed, and the answer that the server sent before closing is read as
-/// usual. Otherwise a 401 to an upload would look like a fault of the network.
-#[derive(Debug)]
-struct EarlyConnector;
-
-impl<In: Transport> Connector<In> for EarlyConnector {
-    type Out = Early<In>;
-
-    fn connect(
-        &self,
-        _: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Early<In>>, ureq::Error> {
-        Ok(chained.map(|inner| Early { inner, cut: None }))
-    }
-}
-
-#[derive(Debug)]
-struct Early<T> {
-    inner: T,
-    cut: Option<io::Error>,
-}
-
-impl<T: Transport> Transport for Early<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset};
-        if self.cut.is_some() {
-            return Ok(());
-        }
-        match self.inner.transmit_output(amount, timeout) {
-            Err(ureq::Error::Io(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
-                self.cut = Some(error);
-                Progress::cut();
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        match self.inner.await_input(timeout) {
-            Ok(true) => Ok(true),
-            other => self.cut.take().map_or(other, |error| Err(error.into())),
-        }
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.cut.is_none() && self.inner.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
-    }
-}
-
-/// On top: counts connections, and tells when bytes of a request go out. What
-/// goes out below it may be a handshake.
-#[derive(Debug)]
-struct MarkConnector {
-    is_proxied: bool,
-    connections: Arc<AtomicU64>,
-}
-
-impl<In: Transport> Connector<In> for MarkConnector {
-    type Out = Mark<In>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Mark<In>>, ureq::Error> {
-        // The chain also runs for the connection to the proxy itself.
-        let to_proxy = self.is_proxied && details.config.proxy().is_none();
-        if chained.is_some() && !to_proxy {
-            self.connections.fetch_add(1, Ordering::Relaxed);
-            Progress::connected();
-        }
-        Ok(chained.map(|inner| Mark { inner, to_proxy }))
-    }
-}
-
-#[derive(Debug)]
-struct Mark<T> {
-    inner: T,
-    to_proxy: bool,
-}
-
-impl<T: Transport> Transport for Mark<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if !self.to_proxy {
-            Progress::sent();
-        }
-        self.inner.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        // A head that fills the buffer would look like a closed connection.
-        let buffers = self.inner.buffers();
-        if buffers.input_append_buf().is_empty() {
-            let full = buffers.input().len();
-            return Err(ureq::Error::LargeResponseHeader(full, full));
-        }
-        self.inner.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.inner.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
-    }
 }
 
 /// What `Outgoing` needs of a body's length, here so that a request without a

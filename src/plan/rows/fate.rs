@@ -1,211 +1,22 @@
-//! Rows: every source is passed over once, its cut follows the remote, and each
-//! listed part of ours gets its fate.
+//! What becomes of every cut, and of every listed part of ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
-use super::error::{PlanError, check_cancel};
-use super::history::History;
-use super::listed::Listing;
-use super::make::{PlanContext, source_problem, source_skipped};
-use super::model::{
+use super::pass::RowsDraft;
+use crate::base::{PartIdentity, SourceKey};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
+use crate::plan::context::PlanContext;
+use crate::plan::listed::Listing;
+use crate::plan::merge::{Mode, history_in_draft};
+use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
     RowsContent, RowsInputPlan, Subject,
 };
-use super::observe::TableView;
-use super::rows_cache;
-use crate::base::names::escaped;
-use crate::base::{PartIdentity, SourceKey, VariableType};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource, Schema, Variable};
-use crate::source::rows::{Cut, CutSettings, infer_schema};
-use crate::source::{RowInput, SourceError, resolve_rows};
-
-/// A job's sources after their passes, before any fate is decided.
-#[derive(Debug)]
-pub(super) struct RowsDraft {
-    /// The passes.
-    pub(super) content: RowsContent,
-    /// Problems and skipped paths.
-    pub(super) items: Vec<Item>,
-    /// Keys of sources that have not vanished and that this run does not see or
-    /// cannot use.
-    pub(super) unseen: Vec<SourceKey>,
-}
-
-/// Resolves a job's sources and passes over each.
-pub(super) fn pass_rows(
-    context: &PlanContext<'_>,
-    job: &Job,
-    source: &RowsSource,
-    view: &TableView,
-) -> Result<RowsDraft, PlanError> {
-    let failed = |error: SourceError| PlanError::of_source(&job.name, error);
-    let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
-    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
-    items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_rows(resolved.inputs);
-    let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
-    let known: Vec<(String, VariableType)> = view
-        .variables
-        .iter()
-        .filter_map(|variable| variable.kind.map(|kind| (variable.name.clone(), kind)))
-        .collect();
-    let schema = match &source.schema {
-        Schema::Declared(variables) => variables.clone(),
-        Schema::Infer => {
-            let sources: Vec<_> = inputs
-                .iter()
-                .map(|input| (input, &source.entries[input.entry].format))
-                .collect();
-            infer_schema(&sources, &known, context.call.cancel).map_err(failed)?
-        }
-    };
-    let listing = Listing::of(view, std::slice::from_ref(&owner));
-    let candidates = listing.complete_identities();
-    // What is left out on purpose, or cannot be used, has not vanished.
-    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
-    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
-    let vanished: Vec<&PartIdentity> = candidates
-        .iter()
-        .filter(|one| {
-            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
-        })
-        .collect();
-    let one = OnePass {
-        context,
-        job,
-        source,
-        schema: &schema,
-        owner: &owner,
-        is_repeat: false,
-    };
-    let fitting = |input: &RowInput, claimed: &BTreeSet<PartIdentity>| -> Vec<&PartIdentity> {
-        let own = candidates.iter().filter(|one| one.source == input.key);
-        let others = vanished.iter().copied();
-        own.chain(others.filter(|one| !claimed.contains(*one)))
-            .collect()
-    };
-    let none = BTreeSet::new();
-    let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| pass_one(&one, input, &fitting(input, &none)))
-            .collect()
-    });
-    let mut planned = Vec::with_capacity(passes.len());
-    let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
-    for (input, mut pass) in inputs.iter().zip(passes) {
-        check_cancel(context.call.cancel)?;
-        // Rows that vanished from one source can have gone to one other only.
-        if pass
-            .as_ref()
-            .is_ok_and(|pass| pass.renamed().any(|kept| claimed.contains(kept)))
-        {
-            let again = OnePass {
-                is_repeat: true,
-                ..one
-            };
-            pass = pass_one(&again, input, &fitting(input, &claimed));
-        }
-        match pass {
-            Ok(pass) => {
-                claimed.extend(pass.renamed().cloned());
-                planned.push(pass);
-            }
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => {
-                unseen.push(input.key.clone());
-                items.push(Item {
-                    class: Class::Conflict,
-                    reason: Reason::SourceProblem,
-                    action: Action::None,
-                    subject: Subject::Source {
-                        path: error.shown().to_owned(),
-                    },
-                    note: Some(error.one_line()),
-                });
-            }
-        }
-    }
-    Ok(RowsDraft {
-        content: RowsContent {
-            owner,
-            schema,
-            inputs: planned,
-        },
-        items,
-        unseen,
-    })
-}
-
-/// What the passes over one job's sources share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OnePass<'a> {
-    pub(super) context: &'a PlanContext<'a>,
-    pub(super) job: &'a Job,
-    pub(super) source: &'a RowsSource,
-    pub(super) schema: &'a [Variable],
-    pub(super) owner: &'a SourceKey,
-    /// The source was passed over before: its rejects were told.
-    pub(super) is_repeat: bool,
-}
-
-fn pass_one(
-    one: &OnePass<'_>,
-    input: &RowInput,
-    candidates: &[&PartIdentity],
-) -> Result<RowsInputPlan, SourceError> {
-    let settings = CutSettings {
-        payload: one
-            .source
-            .payload
-            .0
-            .min(one.context.options.largest_payload),
-        owner: one.owner.clone(),
-        slug: crate::base::part::slug(file_stem(&input.shown)),
-    };
-    let pass = rows_cache::pass(one, input, candidates, &settings)?;
-    Ok(RowsInputPlan {
-        input: input.clone(),
-        cuts: pass.cuts,
-        fingerprint: pass.fingerprint,
-        rows: pass.rows,
-        rejects: pass.rejects,
-    })
-}
-
-/// The file's name up to its first dot.
-pub(super) fn file_stem(shown: &str) -> &str {
-    let name = shown.rsplit('/').next().unwrap_or(shown);
-    match name.split('.').next() {
-        Some(stem) if !stem.is_empty() => stem,
-        _ => name,
-    }
-}
-
-/// How the rows of a table meet those of the last release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// They add to it.
-    Append,
-    /// They replace it; all of them are sent.
-    Replace,
-    /// They replace it, and the last release holds exactly the wanted rows.
-    ReplaceEqual,
-}
-
-/// What released versions hold of the table that the draft will hold, too.
-pub(super) fn history_of(view: &TableView, mode: Mode) -> History {
-    match mode {
-        Mode::Append | Mode::ReplaceEqual => view.history.clone(),
-        Mode::Replace => History::default(),
-    }
-}
+use crate::plan::observe::TableView;
+use crate::source::rows::Cut;
 
 /// Decides the fate of every cut and of every listed part of one job.
-pub(super) fn decide_rows(
+pub(in crate::plan) fn decide_rows(
     context: &PlanContext<'_>,
     job: &Job,
     source: &RowsSource,
@@ -236,7 +47,7 @@ pub(super) fn decide_rows(
         rejects,
         replaced_rows: None,
         held: false,
-        history: history_of(view, mode),
+        history: history_in_draft(view, mode),
         content: JobContent::Rows(draft.content),
     };
     if rejects > source.max_rejects {
@@ -534,61 +345,4 @@ impl Fate<'_> {
             });
         }
     }
-}
-
-/// Where the schema and the remote table's variables do not fit: a type that
-/// differs, or a variable that the table lacks while it has rows.
-pub(super) fn schema_conflict(schema: &[Variable], view: &TableView) -> Option<String> {
-    let has_rows = view.released_rows.unwrap_or(0) > 0
-        || view
-            .draft_uploads
-            .iter()
-            .any(|upload| upload.num_rows.unwrap_or(0) > 0);
-    if view.variables.is_empty() {
-        return None;
-    }
-    for variable in schema {
-        let known = view
-            .variables
-            .iter()
-            .find(|remote| escaped(&remote.name) == escaped(&variable.name));
-        match known {
-            Some(remote) if remote.kind.is_some_and(|kind| kind != variable.kind) => {
-                return Some(format!(
-                    "variable `{}` is `{}` here and `{}` in the table",
-                    variable.name,
-                    variable.kind,
-                    remote.kind.map_or("another type", VariableType::as_str),
-                ));
-            }
-            None if has_rows => {
-                return Some(format!(
-                    "the table has rows and no variable `{}`",
-                    variable.name
-                ));
-            }
-            Some(_) | None => {}
-        }
-    }
-    None
-}
-
-/// Whether the last release holds exactly these parts.
-pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> bool {
-    let cuts = || {
-        drafts
-            .iter()
-            .flat_map(|content| &content.inputs)
-            .flat_map(|input| &input.cuts)
-    };
-    listing.draft.is_empty()
-        && listing.foreign.is_empty()
-        && listing.foreign_released.is_empty()
-        && cuts().count() == listing.released.len()
-        && cuts().all(|cut| {
-            cut.kept.as_ref().is_some_and(|kept| {
-                let mut released = listing.released.iter();
-                released.any(|part| part.is_complete_part && part.name.identity == *kept)
-            })
-        })
 }

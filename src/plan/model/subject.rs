@@ -1,0 +1,149 @@
+//! What an item is about.
+
+use std::path::PathBuf;
+
+use crate::base::{
+    DatasetRef, FileName, Fingerprint, Md5Digest, MergeStrategy, PartIdentity, TableRef,
+    UploadOptions, UploadType,
+};
+use crate::redivis::{RemoteFile, RemoteUpload, ResourceUri};
+
+/// The kinds of thing that a plan is about.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// The `next` version of a dataset.
+    Version(DatasetRef),
+    /// A table, and what it should become.
+    Table(TableSubject),
+    /// A local file, and what a file-index table has under its name.
+    File(FileSubject),
+    /// A file that only the remote has.
+    RemoteFile(RemoteFile),
+    /// A run of rows of one source.
+    Part(PartSubject),
+    /// A bulk upload.
+    Upload(UploadSubject),
+    /// An upload of ours on the remote, to be deleted, reported or refused.
+    Listed(ListedSubject),
+    /// A row source or an upload's file as a whole, or a path that is left out.
+    Source {
+        /// Relative to the manifest's root.
+        path: String,
+    },
+}
+
+/// A table that is created or changed.
+#[derive(Debug, Clone)]
+pub struct TableSubject {
+    /// Which.
+    pub table: TableRef,
+    /// Whether its records are files.
+    pub is_file_index: bool,
+    /// `None`: left as it is.
+    pub merge: Option<MergeStrategy>,
+    /// `None`: left as it is.
+    pub description: Option<String>,
+}
+
+/// A file.
+#[derive(Debug, Clone)]
+pub struct FileSubject {
+    /// Its remote name.
+    pub name: FileName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The same, relative to the manifest's root, for people.
+    pub shown: String,
+    /// As it was when planned.
+    pub local: Fingerprint,
+    /// Its MD5 where the plan had to know it.
+    pub md5: Option<Md5Digest>,
+    /// What the remote has under the name.
+    pub before: Option<RemoteFile>,
+}
+
+/// A part: rows of one source.
+#[derive(Debug, Clone)]
+pub struct PartSubject {
+    /// Index of the source among the job's inputs.
+    pub input: usize,
+    /// Relative path of the source.
+    pub shown: String,
+    /// Index of the cut in the source's pass.
+    pub cut: usize,
+    /// What it holds.
+    pub identity: PartIdentity,
+    /// Bytes of its payload.
+    pub bytes: u64,
+}
+
+/// A bulk upload.
+#[derive(Debug, Clone)]
+pub struct UploadSubject {
+    /// Index of the file among the job's inputs.
+    pub input: usize,
+    /// Relative path of the file.
+    pub shown: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// As it was when planned.
+    pub fingerprint: Fingerprint,
+    /// Its MD5.
+    pub md5: Md5Digest,
+    /// What it holds.
+    pub identity: PartIdentity,
+    /// How the platform reads it.
+    pub kind: UploadType,
+    /// Options passed on.
+    pub options: UploadOptions,
+    /// More bad records than this is a failure.
+    pub max_bad_records: u64,
+    /// The upload of a file that vanished, with the same content.
+    pub renamed_from: Option<PartIdentity>,
+    /// An upload of the same file that the platform still imports: it is waited
+    /// for instead of being sent again.
+    pub importing: Option<ListedSubject>,
+}
+
+impl UploadSubject {
+    /// Whether a listed upload is this file's content.
+    pub fn is(&self, listed: &PartIdentity) -> bool {
+        listed.same_rows(&self.identity)
+            || self
+                .renamed_from
+                .as_ref()
+                .is_some_and(|one| listed.same_rows(one))
+    }
+}
+
+/// An upload that the remote lists.
+#[derive(Debug, Clone)]
+pub struct ListedSubject {
+    /// Its address.
+    pub uri: ResourceUri,
+    /// Its name.
+    pub name: String,
+    /// Its identity, if it is one of ours.
+    pub identity: Option<PartIdentity>,
+    /// Relative path of the source, when the source is known.
+    pub shown: Option<String>,
+    /// Rows in it.
+    pub rows: Option<u64>,
+}
+
+impl ListedSubject {
+    /// From what the remote says.
+    pub fn of(
+        upload: &RemoteUpload,
+        identity: Option<PartIdentity>,
+        shown: Option<String>,
+    ) -> Self {
+        Self {
+            uri: upload.uri.clone(),
+            name: upload.name.clone(),
+            identity,
+            shown,
+            rows: upload.num_rows,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a plan costs: calls, and bytes read from disk.
+
+use std::path::Path;
+
+use redivis_ingest::sandbox::Character;
+
+use crate::harness::{SCANS, World, under_both};
+
+/// Planning's calls for so many unchanged files.
+fn calls(character: Character, files: usize) -> usize {
+    let world = World::new(character);
+    world.manifest(SCANS);
+    for number in 0..files {
+        world.file(&format!("data/{number}"), number.to_string());
+    }
+    world.run(&[]).exits(0);
+    world.sandbox().clear_requests();
+    world.plan(&["--detailed-exitcode"]).exits(0);
+    world.sandbox().requests().len()
+}
+
+#[test]
+fn a_plan_of_unchanged_files_makes_the_same_calls_for_few_and_for_many() {
+    for character in [Character::Friendly, Character::Worst] {
+        let few = calls(character, 3);
+
+        assert_eq!(calls(character, 1200), few);
+        assert!(few <= 6, "{few} calls");
+    }
+}
+
+/// Overwrites every remembered digest: whoever uses one now sees another content.
+fn spoil_digests(state: &Path) -> usize {
+    let mut spoiled = 0;
+    let mut folders = vec![state.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|ext| ext == "db" || ext == "sqlite")
+            {
+                let store = rusqlite::Connection::open(&path).unwrap();
+                spoiled += store
+                    .execute("UPDATE digests SET md5 = zeroblob(16)", [])
+                    .unwrap();
+            }
+        }
+    }
+    spoiled
+}
+
+/// Links to files that are too old to be changing still.
+fn link_old_files(world: &World) -> usize {
+    let icons = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/data/icons");
+    std::fs::create_dir_all(world.path("data")).unwrap();
+    let mut count = 0;
+    for entry in std::fs::read_dir(icons).unwrap() {
+        let path = entry.unwrap().path();
+        let link = world.path("data").join(path.file_name().unwrap());
+        std::os::unix::fs::symlink(path, link).unwrap();
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn a_file_that_a_run_sent_is_not_read_again_to_be_compared() {
+    under_both(|world| {
+        world.manifest(SCANS);
+        let count = link_old_files(&world);
+        world.run(&[]).exits(0);
+
+        // Sent, verified, and remembered: a plan that read the files would find
+        // them unchanged.
+        assert_eq!(spoil_digests(&world.state()), count);
+        let plan = world.plan(&["--format", "ndjson"]).exits(0);
+        let totals = plan.last_line();
+        assert_eq!(totals["classes"]["changed"]["items"], count);
+
+        world.forget_state();
+        let plan = world.plan(&["--format", "ndjson"]).exits(0);
+        assert_eq!(plan.last_line()["classes"]["unchanged"]["items"], count);
+        assert_eq!(spoil_digests(&world.state()), count);
+    });
+}
+
+#[test]
+fn a_file_that_was_just_written_is_read_again() {
+    under_both(|world| {
+        world.manifest(SCANS).file("data/a", "a");
+        world.run(&[]).exits(0);
+
+        // Within the grain of its timestamps it could change without a trace.
+        assert_eq!(spoil_digests(&world.state()), 0);
+        world.plan(&["--detailed-exitcode"]).exits(0);
+    });
+}

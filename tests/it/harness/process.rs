@@ -1,0 +1,156 @@
+//! Programs under way: frozen in the middle, signalled, brought to their end; and
+//! what they leave in the state folder.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redivis_ingest::sandbox::FreezePoint;
+
+use super::outcome::Outcome;
+use super::world::{TOKEN, World};
+
+/// How long a test waits for what must come; it is never waited out.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asserts that something took no longer than the user was promised.
+#[track_caller]
+pub(crate) fn assert_quick(since: Instant, seconds: u64) {
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(seconds), "it took {took:?}");
+}
+
+impl World {
+    /// Runs the program with these variables set, or cleared where they are empty.
+    pub(crate) fn call_with(&self, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+        let mut command = self.command(args);
+        for (name, value) in env {
+            if value.is_empty() {
+                command.env_remove(name);
+            } else {
+                command.env(name, value);
+            }
+        }
+        Outcome::of(&command.output().unwrap())
+    }
+
+    /// Starts `COMMAND MANIFEST ARGS..` and does not wait for its end.
+    pub(crate) fn start(&self, command: &str, args: &[&str]) -> Child {
+        let manifest = self.path("manifest.yaml");
+        let mut all = vec![command, manifest.to_str().unwrap()];
+        all.extend(args);
+        self.command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// How many requests `plan` makes now; `run` begins with the same.
+    pub(crate) fn requests_of_planning(&self) -> u64 {
+        let before = self.sandbox().next_request_number();
+        let planned = self.plan(&[]);
+        assert!(matches!(planned.status, Some(0 | 3)), "{planned:?}");
+        self.sandbox().next_request_number() - before
+    }
+
+    /// Starts `run` and waits until its second request after the plan is held.
+    pub(crate) fn start_frozen_run(&self, point: FreezePoint, args: &[&str]) -> Child {
+        let planning = self.requests_of_planning();
+        let first = self.sandbox().next_request_number() + planning;
+        self.sandbox().freeze(first + 1, point);
+        let run = self.start_run(args);
+        self.assert_frozen();
+        run
+    }
+
+    /// Waits until a request is held.
+    pub(crate) fn assert_frozen(&self) {
+        assert!(self.sandbox().wait_frozen(PATIENCE), "nothing was held");
+    }
+
+    /// Sends a signal such as `TERM`.
+    pub(crate) fn signal(&self, child: &Child, signal: &str) {
+        let sent = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{signal} {}", child.id()))
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// What a program that was started came to.
+    pub(crate) fn end_of(&self, child: Child) -> Outcome {
+        Outcome::of(&child.wait_with_output().unwrap())
+    }
+
+    /// Reads stderr until a line has this text.
+    pub(crate) fn wait_for_line(&self, child: &mut Child, text: &str) {
+        let stderr = child.stderr.as_mut().unwrap();
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        while stderr.read(&mut byte).unwrap() == 1 {
+            seen.extend(byte);
+            if byte == *b"\n" && String::from_utf8_lossy(&seen).contains(text) {
+                return;
+            }
+        }
+        panic!("no {text:?} in {:?}", String::from_utf8_lossy(&seen));
+    }
+
+    /// Sends a POST, and does not wait for an answer.
+    pub(crate) fn post_and_hang_up(&self, path: &str) {
+        use std::io::Write as _;
+
+        let endpoint = self.sandbox().endpoint();
+        let (host, base) = endpoint
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split_once('/'))
+            .unwrap();
+        let mut socket = std::net::TcpStream::connect(host).unwrap();
+        write!(
+            socket,
+            "POST /{base}{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        // The end of the connection says that the request was read.
+        drop(socket.read_to_end(&mut answer));
+        assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
+
+    /// The names of the runs' folders, oldest first.
+    pub(crate) fn run_ids(&self) -> Vec<String> {
+        let runs = self.state().join("runs");
+        let mut names: Vec<String> = std::fs::read_dir(runs)
+            .map(|entries| {
+                entries
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect()
+            })
+            .unwrap_or_default();
+        names.sort_by_key(|name| {
+            let folder = self.state().join("runs").join(name);
+            (folder.metadata().unwrap().modified().unwrap(), name.clone())
+        });
+        names
+    }
+
+    /// The newest run's report.
+    pub(crate) fn report(&self) -> serde_json::Value {
+        let run = self.run_ids().pop().expect("a run");
+        let path = self.state().join("runs").join(run).join("report.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    /// The state's files that end so.
+    pub(crate) fn state_files(&self, ending: &str) -> Vec<std::path::PathBuf> {
+        let mut found: Vec<_> = std::fs::read_dir(self.state())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_str().unwrap().ends_with(ending))
+            .collect();
+        found.sort();
+        found
+    }
+}
