@@ -11,7 +11,7 @@ use super::deletes::delete_and_wait;
 use super::error::StepError;
 use super::files::FileJob;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
-use crate::plan::History;
+use crate::plan::JobPlan;
 use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
@@ -30,6 +30,17 @@ pub(super) struct Wanted {
     pub(super) sources: BTreeSet<SourceKey>,
     /// Whether parts count by rows (rows) or by status (bulk uploads).
     pub(super) by_rows: bool,
+    /// Names in released versions: a draft may list what it inherits.
+    pub(super) released: BTreeSet<String>,
+}
+
+/// What released versions hold of the parts that the draft will hold.
+pub(super) fn released_parts(plan: &JobPlan) -> BTreeSet<PartIdentity> {
+    let released = plan.history.uploads.iter().filter(|_| !plan.replaces);
+    released
+        .filter_map(|upload| PartName::parse(&upload.name))
+        .map(|name| name.identity)
+        .collect()
 }
 
 impl Wanted {
@@ -44,6 +55,7 @@ impl Wanted {
     fn ours(&self, listed: &[RemoteUpload]) -> Vec<(PartName, RemoteUpload)> {
         let mut ours: Vec<(PartName, RemoteUpload)> = listed
             .iter()
+            .filter(|upload| !self.released.contains(&upload.name))
             .filter_map(|upload| {
                 let name = PartName::parse(&upload.name)?;
                 (name.identity.owner == self.owner).then(|| (name, upload.clone()))
@@ -60,20 +72,15 @@ pub(super) fn look_at_parts(
     shared: Shared<'_>,
     table: &TableRef,
     wanted: &Wanted,
-    history: &History,
+    plan: &JobPlan,
 ) -> Result<(), StepError> {
-    let released = |identity: &PartIdentity| {
-        history
-            .uploads
-            .iter()
-            .filter_map(|upload| PartName::parse(&upload.name))
-            .any(|name| name.identity == *identity)
-    };
-    let expected: Vec<&PartIdentity> = wanted
+    let released = released_parts(plan);
+    let mut expected: Vec<&PartIdentity> = wanted
         .identities
         .iter()
-        .filter(|identity| !released(identity))
+        .filter(|identity| !released.contains(*identity))
         .collect();
+    expected.sort();
     for _ in 0..ROUNDS {
         let listed = poll_uploads(shared, table, PATIENCE, &mut |listed| {
             let ours = wanted.ours(listed);
@@ -129,7 +136,7 @@ fn judge_parts(
     // Another writer, with another state of the same sources.
     for (name, upload) in &ours {
         let identity = &name.identity;
-        if !wanted.sources.contains(&identity.source) || expected.contains(&identity) {
+        if !wanted.sources.contains(&identity.source) || expected.binary_search(&identity).is_ok() {
             continue;
         }
         if wanted.is_complete(upload, identity) {

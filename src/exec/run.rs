@@ -1,6 +1,6 @@
 //! The coordinator: the order of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::budget::Budget;
@@ -10,11 +10,11 @@ use super::deletes::{Deletions, delete_listed};
 use super::draft::Draft;
 use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
-use super::look::{SentFile, Wanted, look_at_files, look_at_parts};
+use super::look::{SentFile, Wanted, look_at_files, look_at_parts, released_parts};
 use super::outcome::Ends;
 use super::release::{release_dataset, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
-use super::tables::prepare;
+use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
 use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
 use crate::base::{PartIdentity, PartName, TableRef, Version};
@@ -160,7 +160,7 @@ fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft
         shared.ends.push(shared.context.events, end);
         return false;
     }
-    prepare(shared, dataset, draft)
+    prepare(shared, dataset, draft) && strategies_hold(shared, dataset, &plan.jobs)
 }
 
 /// A job under way.
@@ -272,7 +272,7 @@ fn finish_job(
     if deletes_superseded(job.plan) {
         let complete = match &wanted {
             Some(wanted) => complete_now(shared, job, wanted),
-            None => Ok(Vec::new()),
+            None => Ok(BTreeSet::new()),
         };
         match complete {
             Ok(complete) => {
@@ -310,7 +310,7 @@ fn complete_now(
     shared: Shared<'_>,
     job: &RunJob<'_>,
     wanted: &Wanted,
-) -> Result<Vec<PartIdentity>, StepError> {
+) -> Result<BTreeSet<PartIdentity>, StepError> {
     let context = shared.context;
     let table = &job.plan.table;
     let listed = context
@@ -324,16 +324,14 @@ fn complete_now(
             .is_complete(upload, &name.identity)
             .then_some(name.identity)
     });
-    let released = job.plan.history.uploads.iter();
-    let released = released.filter_map(|upload| PartName::parse(&upload.name));
-    Ok(in_draft.chain(released.map(|name| name.identity)).collect())
+    Ok(in_draft.chain(released_parts(job.plan)).collect())
 }
 
 /// Why an old upload must stay: something wanted of its source is not complete,
 /// or the source changed again.
 fn blocked_by(
     job: &RunJob<'_>,
-    (failed, complete): (&[String], &[PartIdentity]),
+    (failed, complete): (&[String], &BTreeSet<PartIdentity>),
     confirmed: &[SentPart],
     listed: &ListedSubject,
 ) -> Option<String> {
@@ -378,6 +376,10 @@ fn blocked_by(
 
 /// What must be in the table when the job is done; files have no such list.
 fn wanted_of(job: &RunJob<'_>, confirmed: &[SentPart]) -> Option<Wanted> {
+    let released = || {
+        let uploads = job.plan.history.uploads.iter();
+        uploads.map(|upload| upload.name.clone()).collect()
+    };
     match (&job.work, &job.plan.content) {
         (Work::Rows(work), _) => {
             let sent =
@@ -395,6 +397,7 @@ fn wanted_of(job: &RunJob<'_>, confirmed: &[SentPart]) -> Option<Wanted> {
                     .collect(),
                 sources: inputs.iter().map(|input| input.input.key.clone()).collect(),
                 by_rows: true,
+                released: released(),
             })
         }
         (Work::Uploads(_), JobContent::Uploads { owner, wanted }) => Some(Wanted {
@@ -402,6 +405,7 @@ fn wanted_of(job: &RunJob<'_>, confirmed: &[SentPart]) -> Option<Wanted> {
             identities: wanted.clone(),
             sources: wanted.iter().map(|one| one.source.clone()).collect(),
             by_rows: false,
+            released: released(),
         }),
         (Work::Files(_) | Work::Uploads(_), _) => None,
     }
@@ -434,12 +438,12 @@ fn look(shared: Shared<'_>, job: &RunJob<'_>, wanted: Option<&Wanted>) -> Result
             .collect();
         return look_at_files(shared, work, &sent);
     };
-    look_at_parts(shared, &job.plan.table, wanted, &job.plan.history)
+    look_at_parts(shared, &job.plan.table, wanted, job.plan)
 }
 
 /// Items that no step told an end of, and items that the plan refused.
 fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
-    let known: std::collections::BTreeSet<(Option<String>, String, &'static str)> = end
+    let known: BTreeSet<(Option<String>, String, &'static str)> = end
         .items
         .iter()
         .map(|item| {

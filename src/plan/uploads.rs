@@ -7,7 +7,7 @@ use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
 use super::files::digests_of;
 use super::listed::Listing;
-use super::merge::{Mode, history_in_draft};
+use super::merge::Mode;
 use super::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
@@ -206,7 +206,8 @@ pub(super) fn decide_uploads(
         rejects: 0,
         replaced_rows: None,
         held: false,
-        history: history_in_draft(view, mode),
+        history: view.history.clone(),
+        replaces: mode == Mode::Replace,
     };
     if let Some((one, other)) = twins(view) {
         plan.hold(

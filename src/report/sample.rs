@@ -106,6 +106,7 @@ pub(super) fn job(job: &str, content: JobContent, items: Vec<Item>) -> JobPlan {
         replaced_rows: None,
         held: false,
         history: crate::plan::History::default(),
+        replaces: false,
     }
 }
 

@@ -703,6 +703,11 @@ fn an_unfinished_attempt_is_deleted_and_sent_again() {
             world.http("DELETE", &format!("{uri}/uploads/{name}"), "")
         };
         assert_eq!(status, 200);
+        // Its ghost leaves the list.
+        for _ in 0..3 {
+            let uri = world.table_uri("n");
+            world.http("GET", &format!("{uri}/uploads"), "");
+        }
         let left = identity.attempt(7).to_string();
         world.put_stream(
             "n",

@@ -33,6 +33,8 @@ pub struct JobPlan {
     pub held: bool,
     /// What released versions hold of the table.
     pub history: History,
+    /// New uploads replace the released rows.
+    pub replaces: bool,
 }
 
 /// What a job's execution needs beside the items.

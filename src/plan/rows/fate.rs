@@ -7,7 +7,7 @@ use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::listed::Listing;
-use crate::plan::merge::{Mode, history_in_draft};
+use crate::plan::merge::Mode;
 use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
     RowsContent, RowsInputPlan, Subject,
@@ -47,7 +47,8 @@ pub(in crate::plan) fn decide_rows(
         rejects,
         replaced_rows: None,
         held: false,
-        history: history_in_draft(view, mode),
+        history: view.history.clone(),
+        replaces: mode == Mode::Replace,
         content: JobContent::Rows(draft.content),
     };
     if rejects > source.max_rejects {
@@ -83,8 +84,7 @@ impl Fate<'_> {
     }
 
     fn decide_input(&mut self, index: usize, input: &RowsInputPlan, allow_empty: bool) {
-        if input.rows == 0 && !allow_empty {
-            self.refuse_empty(input);
+        if input.rows == 0 && !allow_empty && self.refuse_empty(input) {
             return;
         }
         let kept: Vec<&PartIdentity> = input
@@ -99,8 +99,9 @@ impl Fate<'_> {
         }
     }
 
-    /// A source without rows is taken for a mistake.
-    fn refuse_empty(&mut self, input: &RowsInputPlan) {
+    /// A source without rows is taken for a mistake, unless it has rows that are
+    /// rejects. Answers whether it was refused.
+    fn refuse_empty(&mut self, input: &RowsInputPlan) -> bool {
         let key = &input.input.key;
         let listing = self.listing;
         let mut draft = listing.draft.iter().map(|part| &part.name.identity);
@@ -112,6 +113,8 @@ impl Fate<'_> {
                 Reason::NoRows,
                 "it has no rows, and the remote holds rows of it",
             )
+        } else if input.rejects > 0 {
+            return false;
         } else {
             (
                 Reason::SourceProblem,
@@ -127,6 +130,7 @@ impl Fate<'_> {
                 path: input.input.shown.clone(),
             },
         });
+        true
     }
 
     /// Released parts of the source that it no longer gives. Answers whether

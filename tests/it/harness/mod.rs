@@ -14,7 +14,6 @@ mod world;
 pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::assert_quick;
-pub(crate) use raw::is_write;
 pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use redivis_ingest::base::{PartName, SourceKey};
-use redivis_ingest::sandbox::{FreezePoint, Method, Operation, Request, Thaw};
+use redivis_ingest::sandbox::{FreezePoint, Operation, Request, Thaw};
 use serde_json::Value;
 
 use super::world::{DATASET, TOKEN, World};
@@ -169,9 +169,4 @@ impl World {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
-}
-
-/// Whether a request changes something.
-pub(crate) fn is_write(request: &Request) -> bool {
-    !matches!(request.method, Method::Get | Method::Head)
 }
