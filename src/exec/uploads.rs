@@ -15,7 +15,9 @@ use crate::base::{ByteCount, ManifestName, TableRef, Version};
 use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, JobPlan, Subject, UploadSubject};
-use crate::redivis::{RemoteUpload, ResourceUri, UploadContent, UploadStatus};
+use crate::redivis::{
+    ApiError, ApiErrorKind, RemoteUpload, ResourceUri, UploadContent, UploadStatus,
+};
 
 /// How long an import may take before the run says "not yet".
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -165,7 +167,9 @@ fn create_once(
         path: &upload.path,
         fingerprint: upload.fingerprint,
     };
-    let staged = match staged_before(shared, place)? {
+    let before = staged_before(shared, place)?;
+    let is_old = before.is_some();
+    let staged = match before {
         Some(staged) => staged,
         None => stage(shared, place, None)?,
     };
@@ -206,6 +210,8 @@ fn create_once(
                 None => Err(StepError::api(doing)(error)),
             }
         }
+        // A killed run may have spent what it staged.
+        Err(error) if is_old && is_about_temp(&error) => Err(StepError::api(doing)(error)),
         Err(error) => return Err(StepError::api(doing)(error)),
     };
     if let Ok(remote) = &created
@@ -222,6 +228,14 @@ fn create_once(
         .intent_done(intent)
         .map_err(StepError::state)?;
     Ok((name, staged, created))
+}
+
+/// Whether a refusal may be about the temp upload.
+fn is_about_temp(error: &ApiError) -> bool {
+    matches!(
+        error.kind(),
+        ApiErrorKind::Invalid | ApiErrorKind::NotFound | ApiErrorKind::Conflict
+    )
 }
 
 /// Waits for a job's imports and tells how each upload ended.

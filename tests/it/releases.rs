@@ -364,5 +364,12 @@ jobs:
         .map(|name| PartName::parse(&name).unwrap().identity.to_string())
         .collect();
     identities.sort();
-    assert_eq!(identities, ["golden"]);
+    assert_eq!(
+        identities,
+        [
+            "ri1_readings_1_8b384365_c5feb3de_0_26_nh2rc7yshbak2wtztw7h7wbvkr",
+            "ri1_readings_1_8b384365_c5feb3de_26_24_gj5tip4gnyc6ghowxaki33gomp",
+            "ri1_taxa_2026_89412a06_b2c8ff5f_0_0_w2t42uxo5ntqbdzh3twu7anlwf",
+        ]
+    );
 }
