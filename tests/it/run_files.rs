@@ -126,6 +126,9 @@ fn two_thousand_five_hundred_files_go_in_batches_over_few_connections() {
         assert_eq!(world.names("scans").len(), 2500);
         assert_eq!(world.stored("scans", "17/1017.txt"), b"1017");
         assert_eq!(world.asked(Operation::PutFile).len(), 2500);
+        let refused = world.asked(Operation::AttachFiles).len() - world.attached().len();
+        assert_eq!(refused, 0);
+        assert!(world.attached().len() <= 5);
         let connections = world.inspect().connections;
         assert!(connections <= 8 + 8, "{connections} connections");
         world.finds_nothing_to_do();
@@ -134,30 +137,31 @@ fn two_thousand_five_hundred_files_go_in_batches_over_few_connections() {
 
 #[test]
 fn a_server_that_takes_few_files_in_one_call_gets_smaller_calls() {
-    for (most, calls) in [(1000, 3), (500, 5)] {
-        let world = World::with(SandboxOptions {
-            behaviour: Some(Behaviour {
-                max_entries_per_call: most,
-                ..Behaviour::of(Character::Worst)
-            }),
-            ..SandboxOptions::default()
-        });
-        world.manifest(SCANS);
-        for number in 0..2500 {
-            world.file(&format!("data/{number}.txt"), number.to_string());
-        }
-
-        world.run(&[]).exits(0);
-
-        assert_eq!(world.names("scans").len(), 2500);
-        assert_eq!(world.attached().len(), calls);
-        // The limit is learned, not met again in every batch.
-        let refused = world.asked(Operation::CreateTempUploads).len()
-            + world.asked(Operation::AttachFiles).len()
-            - 2 * calls;
-        assert!(refused <= 8, "{refused} calls were refused");
-        assert_eq!(world.asked(Operation::PutFile).len(), 2500);
+    let world = World::with(SandboxOptions {
+        behaviour: Some(Behaviour {
+            max_entries_per_call: 200,
+            ..Behaviour::of(Character::Worst)
+        }),
+        ..SandboxOptions::default()
+    });
+    world.manifest(SCANS);
+    for number in 0..700 {
+        world.file(&format!("data/{number}"), number.to_string());
     }
+
+    world.run(&[]).exits(0);
+
+    assert_eq!(world.names("scans").len(), 700);
+    assert_eq!(world.asked(Operation::PutFile).len(), 700);
+    let statuses = |operation| {
+        let calls = world.asked(operation);
+        let good = calls.iter().filter(|call| call.status < 300).count();
+        (good, calls.len() - good)
+    };
+    // 700, the same under other names, and both halves of 350 are refused.
+    assert_eq!(statuses(Operation::CreateTempUploads), (4, 4));
+    // What was learned there holds here.
+    assert_eq!(statuses(Operation::AttachFiles), (4, 0));
 }
 
 #[test]
@@ -254,6 +258,9 @@ fn a_receipt_is_worth_nothing_once_another_writer_put_other_bytes_there() {
 
     // The same size, the same name, no MD5 to tell.
     world.foreign_session("scans", "a", &noise(4, 33 << 20));
+    // Listings lag.
+    world.plan(&[]).exits(0);
+    world.plan(&[]).exits(0);
     let plan = world.plan(&["--format", "ndjson"]).exits(0);
 
     assert_eq!(plan.lines()[1]["reason"], "unverifiable", "{}", plan.stdout);
@@ -564,5 +571,65 @@ fn the_state_can_be_kept_in_memory() {
             .run(&["--state-dir", "none"])
             .exits(0)
             .says("Nothing to do");
+    });
+}
+
+#[test]
+fn a_service_that_never_answers_the_attaching_leaves_it_for_the_next_run() {
+    under_both(|world| {
+        world
+            .manifest(SCANS)
+            .file("data/a", "a")
+            .file("data/b", "b");
+        world.faults(attach(Nth::After(0), Fault::CutBeforeEffect));
+
+        let (outcome, report) = world.run_reported(&[]);
+
+        outcome.exits(75);
+        assert_eq!(item(&report, "a")["end"], "failed");
+        assert_eq!(world.names("scans"), [""; 0]);
+        world.faults(FaultScript::none());
+        world.sandbox().clear_requests();
+        world.run(&[]).exits(0);
+        world.holds("scans", &[("a", b"a"), ("b", b"b")]);
+        assert!(world.asked(Operation::PutFile).is_empty());
+    });
+}
+
+#[test]
+fn a_refusal_that_took_effect_all_the_same_is_found_in_the_listing() {
+    under_both(|world| {
+        world.manifest(SCANS);
+        for number in 0..8 {
+            world.file(&format!("data/{number}"), noise(number, 1000));
+        }
+        // The halves are refused, since the first call spent what they name.
+        world.faults(attach(Nth::Nth(1), Fault::StatusAfterEffect { code: 400 }));
+
+        let (outcome, report) = world.run_reported(&[]);
+
+        outcome.exits(0);
+        assert_eq!(report["totals"]["files"], 8);
+        assert_eq!(world.stored("scans", "3"), noise(3, 1000));
+        world.finds_nothing_to_do();
+    });
+}
+
+#[test]
+fn temp_uploads_that_another_run_left_open_do_not_hinder_this_one() {
+    under_both(|world| {
+        world.manifest(SCANS);
+        for number in 0..8 {
+            world.file(&format!("data/{number}"), noise(number, 1000));
+        }
+        let put = FaultScript::none().with(Operation::PutFile, Nth::After(0), Fault::Reset);
+        world.faults(put);
+        world.run(&["--deadline", "300ms"]).exits(75);
+        world.faults(FaultScript::none());
+        world.forget_state();
+
+        world.run(&[]).exits(0);
+
+        assert_eq!(world.names("scans").len(), 8);
     });
 }

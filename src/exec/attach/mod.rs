@@ -5,14 +5,18 @@
 //! more because the refusal spent it (contract Q3) is staged again, first one
 //! file, and then more at a time while they are taken.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use again::{attach_refused, attach_wrong};
+
 use super::context::Shared;
 use super::error::StepError;
 use super::files::FileJob;
-use super::staging::{Staged, forget_staged, stage};
+use super::staging::{Staged, forget_staged};
 use super::temps::{STRIKES, is_about_entries};
 use crate::base::ByteCount;
 use crate::base::Version;
@@ -36,8 +40,6 @@ const LOOKS: u32 = 5;
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// How often a call is repeated whose outcome is not known.
 const DOUBTS: u32 = 3;
-/// A file is sent again once when the platform holds other bytes than sent.
-const MAX_ATTEMPTS: u32 = 2;
 
 /// Attaches staged files and tells how each ended.
 pub(super) fn attach<'a>(shared: Shared<'a>, job: &FileJob<'a>, mut ready: Vec<Ready<'a>>) {
@@ -51,8 +53,8 @@ pub(super) fn attach<'a>(shared: Shared<'a>, job: &FileJob<'a>, mut ready: Vec<R
         wrong: Vec::new(),
     };
     attaching.all(ready);
-    attaching.refused_ones();
-    attaching.wrong_ones();
+    attach_refused(&mut attaching);
+    attach_wrong(&mut attaching);
 }
 
 /// One batch while it is attached.
@@ -141,7 +143,7 @@ impl<'a> Attaching<'a, '_> {
         {
             Ok(intent) => intent,
             Err(error) => {
-                self.fail_all(group, &StepError::state(error));
+                self.fail_all(&group, &StepError::state(error));
                 return None;
             }
         };
@@ -157,7 +159,7 @@ impl<'a> Attaching<'a, '_> {
             Err(error) if is_about_entries(&error) => Some(Refusal { group, error }),
             Err(error) => {
                 let error = attach_error(self.job)(error);
-                self.fail_all(group, &error);
+                self.fail_all(&group, &error);
                 None
             }
         };
@@ -179,7 +181,7 @@ impl<'a> Attaching<'a, '_> {
         let missing = match self.settle_listed(group, LOOKS) {
             Ok(missing) => missing,
             Err((group, error)) => {
-                self.fail_all(group, &error);
+                self.fail_all(&group, &error);
                 return None;
             }
         };
@@ -187,7 +189,7 @@ impl<'a> Attaching<'a, '_> {
             return None;
         }
         if doubts >= DOUBTS || self.shared.context.cancel.is_cancelled() {
-            self.fail_all(missing, &attach_error(self.job)(error));
+            self.fail_all(&missing, &attach_error(self.job)(error));
             return None;
         }
         self.call(missing, doubts + 1)
@@ -268,109 +270,6 @@ impl<'a> Attaching<'a, '_> {
         }
     }
 
-    /// Files that were refused: some are attached all the same (contract Q4),
-    /// some were spent by a call that another one spoiled. Those are staged again.
-    fn refused_ones(&mut self) {
-        if self.refused.is_empty() {
-            return;
-        }
-        let mut reasons = BTreeMap::new();
-        let mut group = Vec::new();
-        for (one, error) in self.refused.drain(..) {
-            reasons.insert(one.file.name.to_string(), error);
-            group.push(one);
-        }
-        let missing = match self.settle_listed(group, 1) {
-            Ok(missing) => missing,
-            Err((group, error)) => return self.fail_all(group, &error),
-        };
-        let mut queue: VecDeque<Again<'a>> = missing
-            .into_iter()
-            .filter_map(|one| {
-                let error = reasons.remove(one.file.name.as_str())?;
-                Some((one, error))
-            })
-            .collect();
-        self.strikes = 0;
-        let mut size = 1;
-        while !queue.is_empty() {
-            if self.strikes >= STRIKES && !self.is_any_taken {
-                for (one, error) in queue {
-                    self.fail(&one, &error);
-                }
-                return;
-            }
-            if self.shared.context.cancel.is_cancelled() {
-                let group = queue.into_iter().map(|(one, _)| one).collect();
-                return self.fail_all(group, &StepError::Cancelled);
-            }
-            let count = size.min(queue.len()).min(self.shared.call_size.most());
-            let group: Vec<Ready<'a>> = queue
-                .drain(..count)
-                .filter_map(|again| self.send_again(again))
-                .collect();
-            if group.is_empty() {
-                continue;
-            }
-            size = match self.call(group, 0) {
-                None => size * 2,
-                Some(Refusal { group, error }) => {
-                    let error = Arc::new(attach_error(self.job)(error));
-                    if let [one] = group.as_slice() {
-                        self.strikes += 1;
-                        self.fail(one, &error);
-                    } else {
-                        for one in group.into_iter().rev() {
-                            queue.push_front((one, Arc::clone(&error)));
-                        }
-                    }
-                    1
-                }
-            };
-        }
-    }
-
-    /// Files under whose name the platform has something else: sent again once.
-    fn wrong_ones(&mut self) {
-        while !self.wrong.is_empty() {
-            let mut ready = Vec::new();
-            for (one, error) in std::mem::take(&mut self.wrong) {
-                if one.attempts >= MAX_ATTEMPTS {
-                    self.fail(&one, &error);
-                } else {
-                    ready.extend(self.send_again((one, error)));
-                }
-            }
-            self.all(ready);
-            for (one, error) in std::mem::take(&mut self.refused) {
-                self.fail(&one, &error);
-            }
-        }
-    }
-
-    /// Stages a file again; when that fails, the file does.
-    fn send_again(&self, (mut one, error): Again<'a>) -> Option<Ready<'a>> {
-        let place = self.job.to_stage(one.file);
-        if self.shared.context.cancel.is_cancelled() {
-            self.fail(&one, &error);
-            return None;
-        }
-        let staged =
-            forget_staged(self.shared, &[place]).and_then(|()| stage(self.shared, place, None));
-        one.attempts += 1;
-        match staged {
-            Ok(mut staged) => {
-                staged.bytes_sent += one.staged.bytes_sent;
-                one.staged = staged;
-                Some(one)
-            }
-            Err(error) => {
-                self.fail(&one, &error);
-                None
-            }
-        }
-    }
-
     fn fail(&self, one: &Ready<'_>, error: &StepError) {
         let mut end = self.job.end_of(one.file);
         end.attempts = one.attempts;
@@ -380,8 +279,8 @@ impl<'a> Attaching<'a, '_> {
             .push(self.shared.context.events, end.failed(error));
     }
 
-    fn fail_all(&self, group: Vec<Ready<'a>>, error: &StepError) {
-        for one in &group {
+    fn fail_all(&self, group: &[Ready<'_>], error: &StepError) {
+        for one in group {
             self.fail(one, error);
         }
     }
