@@ -44,7 +44,12 @@ impl FirstRejects {
 
     /// The first of all.
     pub fn all(&self) -> Vec<String> {
-        self.by_job.values().flatten().take(SHOWN).cloned().collect()
+        self.by_job
+            .values()
+            .flatten()
+            .take(SHOWN)
+            .cloned()
+            .collect()
     }
 }
 
@@ -107,15 +112,16 @@ impl RejectsFile {
         let line = RejectLine {
             job: job.as_str(),
             file: &row.source,
-            line: None,
+            line: row.line,
             row: Some(row.row),
             column: None,
             value: &row.value,
             why: row.message.clone(),
             by: "platform",
         };
-        self.write(job, &line, || {
-            format!("{} row {}: {}", row.source, row.row, row.message)
+        self.write(job, &line, || match row.line {
+            Some(line) => format!("{}:{line}: {}", row.source, row.message),
+            None => format!("{} row {}: {}", row.source, row.row, row.message),
         });
     }
 

@@ -53,8 +53,10 @@ pub(super) fn confirm_rows(
         return sent;
     }
     let counted = |part: &SentPart, listed: &[RemoteUpload]| {
-        listed.iter().any(|upload| {
-            upload.name == part.name && upload.num_rows == Some(part.identity.stored_rows())
+        part.pieces.iter().all(|piece| {
+            listed.iter().any(|upload| {
+                upload.name == piece.name && upload.num_rows == Some(piece.identity.stored_rows())
+            })
         })
     };
     let listed = poll_uploads(shared, job.table, PATIENCE, &mut |listed| {
@@ -62,18 +64,28 @@ pub(super) fn confirm_rows(
     });
     let mut confirmed = Vec::new();
     for part in sent {
-        let mut end = job.end_of(&part.identity, part.bytes);
-        end.rows = part.identity.stored_rows();
+        let bytes = part.pieces.iter().map(|piece| piece.bytes).sum();
+        let mut end = job.end_of(&part.planned, bytes);
+        end.rows = part
+            .pieces
+            .iter()
+            .map(|piece| piece.identity.stored_rows())
+            .sum();
         end.attempts = part.attempts;
         end.bytes_sent = part.bytes_sent;
         end.millis = part.millis;
-        end.remote_id = Some(part.uri.as_str().to_owned());
+        end.remote_id = part
+            .pieces
+            .first()
+            .map(|piece| piece.uri.as_str().to_owned());
         let end = match &listed {
             Ok(listed) if counted(&part, listed) => {
                 confirmed.push(part);
                 end.verified()
             }
-            Ok(_) => end.failed(&StepError::Unconfirmed { name: part.name }),
+            Ok(_) => end.failed(&StepError::Unconfirmed {
+                name: part.planned.to_string(),
+            }),
             Err(error) => end.failed(error),
         };
         shared.ends.push(shared.context.events, end);

@@ -47,6 +47,8 @@ pub struct RefusedRow {
     pub source: String,
     /// 0-based index among the source's encoded rows.
     pub row: u64,
+    /// The line that it starts on, when it can be told.
+    pub line: Option<u64>,
     /// The row as it was sent.
     pub value: String,
     /// What the platform said of the part.

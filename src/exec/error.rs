@@ -210,10 +210,10 @@ impl StepError {
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }
             | Self::SettingIgnored { .. }
-            | Self::ReleaseRefused { .. }
-            | Self::Blocked(_) => FailKind::Failed,
+            | Self::ReleaseRefused { .. } => FailKind::Failed,
             Self::Unconfirmed { .. } => FailKind::Unconfirmed,
-            Self::NotDeleted(_) => FailKind::Temporary,
+            // What it waits for has its own failure, which says more.
+            Self::NotDeleted(_) | Self::Blocked(_) => FailKind::Temporary,
             Self::Cancelled => FailKind::Cancelled,
         }
     }

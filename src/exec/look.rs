@@ -2,7 +2,7 @@
 //! part has exactly one complete attempt, every wanted file its size and MD5.
 //! This is what catches two writers with two states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::confirm::poll_uploads;
@@ -11,7 +11,7 @@ use super::deletes::delete_and_wait;
 use super::error::StepError;
 use super::files::FileJob;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
-use crate::plan::History;
+use crate::plan::JobPlan;
 use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
@@ -26,12 +26,25 @@ pub(super) struct Wanted {
     pub(super) owner: SourceKey,
     /// Each part that must be there exactly once.
     pub(super) identities: Vec<PartIdentity>,
+    /// The sources that they are all of: nothing else of these may be there.
+    pub(super) sources: BTreeSet<SourceKey>,
     /// Whether parts count by rows (rows) or by status (bulk uploads).
     pub(super) by_rows: bool,
+    /// Names in released versions: a draft may list what it inherits.
+    pub(super) released: BTreeSet<String>,
+}
+
+/// What released versions hold of the parts that the draft will hold.
+pub(super) fn released_parts(plan: &JobPlan) -> BTreeSet<PartIdentity> {
+    let released = plan.history.uploads.iter().filter(|_| !plan.replaces);
+    released
+        .filter_map(|upload| PartName::parse(&upload.name))
+        .map(|name| name.identity)
+        .collect()
 }
 
 impl Wanted {
-    fn is_complete(&self, upload: &RemoteUpload, identity: &PartIdentity) -> bool {
+    pub(super) fn is_complete(&self, upload: &RemoteUpload, identity: &PartIdentity) -> bool {
         if self.by_rows {
             upload.num_rows == Some(identity.stored_rows())
         } else {
@@ -42,6 +55,7 @@ impl Wanted {
     fn ours(&self, listed: &[RemoteUpload]) -> Vec<(PartName, RemoteUpload)> {
         let mut ours: Vec<(PartName, RemoteUpload)> = listed
             .iter()
+            .filter(|upload| !self.released.contains(&upload.name))
             .filter_map(|upload| {
                 let name = PartName::parse(&upload.name)?;
                 (name.identity.owner == self.owner).then(|| (name, upload.clone()))
@@ -58,20 +72,15 @@ pub(super) fn look_at_parts(
     shared: Shared<'_>,
     table: &TableRef,
     wanted: &Wanted,
-    history: &History,
+    plan: &JobPlan,
 ) -> Result<(), StepError> {
-    let released = |identity: &PartIdentity| {
-        history
-            .uploads
-            .iter()
-            .filter_map(|upload| PartName::parse(&upload.name))
-            .any(|name| name.identity == *identity)
-    };
-    let expected: Vec<&PartIdentity> = wanted
+    let released = released_parts(plan);
+    let mut expected: Vec<&PartIdentity> = wanted
         .identities
         .iter()
-        .filter(|identity| !released(identity))
+        .filter(|identity| !released.contains(*identity))
         .collect();
+    expected.sort();
     for _ in 0..ROUNDS {
         let listed = poll_uploads(shared, table, PATIENCE, &mut |listed| {
             let ours = wanted.ours(listed);
@@ -81,14 +90,14 @@ pub(super) fn look_at_parts(
                 })
             })
         })?;
-        let surplus = judge_parts(wanted, &expected, &listed)?;
+        let surplus = judge_parts(table, wanted, &expected, &listed)?;
         if surplus.is_empty() {
             return Ok(());
         }
         for upload in surplus {
             tracing::info!(
                 upload = upload.name,
-                "deleting a second attempt at the same rows"
+                "deleting an attempt that nobody needs"
             );
             delete_and_wait(shared.context, &upload.uri)?;
         }
@@ -102,6 +111,7 @@ pub(super) fn look_at_parts(
 /// Uploads of ours that must go: second attempts, and unfinished ones of wanted
 /// parts.
 fn judge_parts(
+    table: &TableRef,
     wanted: &Wanted,
     expected: &[&PartIdentity],
     listed: &[RemoteUpload],
@@ -122,6 +132,20 @@ fn judge_parts(
                 name: identity.to_string(),
             });
         }
+    }
+    // Another writer, with another state of the same sources.
+    for (name, upload) in &ours {
+        let identity = &name.identity;
+        if !wanted.sources.contains(&identity.source) || expected.binary_search(&identity).is_ok() {
+            continue;
+        }
+        if wanted.is_complete(upload, identity) {
+            return Err(StepError::OtherWriter {
+                asked: table.to_string(),
+                answered: format!("`{}` holds rows that are not wanted", upload.name),
+            });
+        }
+        surplus.push(upload.clone());
     }
     Ok(surplus)
 }

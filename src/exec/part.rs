@@ -2,6 +2,8 @@
 //! in its life. After an unknown outcome or a wrong count the upload is deleted
 //! and another attempt begins under a new name.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::time::Instant;
 
@@ -10,10 +12,11 @@ use super::context::{RefusedRow, Shared, random};
 use super::deletes::delete_and_wait;
 use super::error::StepError;
 use super::payload::Rows;
-use super::rows::{RowsJob, SentPart};
+use super::rows::{Piece, RowsJob, SentPart};
 use crate::base::{PartIdentity, Version};
 use crate::plan::PartSubject;
-use crate::redivis::{ApiErrorKind, RemoteUpload, ResourceUri, UploadContent};
+use crate::redivis::{ApiErrorKind, RemoteUpload, UploadContent};
+use crate::source::rows::{Reading, Sending, replay_rows};
 
 /// Attempts at one part.
 const MAX_ATTEMPTS: u32 = 3;
@@ -27,18 +30,34 @@ pub(super) fn send_part(shared: Shared<'_>, job: &RowsJob<'_>, part: &PartSubjec
         started: Instant::now(),
         bytes_sent: 0,
         attempts: 0,
+        pieces: Vec::new(),
     };
     let sent = if shared.context.cancel.is_cancelled() {
         Err(StepError::Cancelled)
     } else {
         sender.send(&part.identity, payload)
     };
-    if let Err(error) = sent {
-        let mut end = job.end_of(&part.identity, part.bytes);
-        end.attempts = sender.attempts;
-        end.bytes_sent = sender.bytes_sent;
-        end.millis = sender.millis();
-        shared.ends.push(shared.context.events, end.failed(&error));
+    match sent {
+        Ok(()) => {
+            let sent = SentPart {
+                planned: part.identity.clone(),
+                bytes_sent: sender.bytes_sent,
+                attempts: sender.attempts,
+                millis: sender.millis(),
+                pieces: sender.pieces,
+            };
+            job.sent
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(sent);
+        }
+        Err(error) => {
+            let mut end = job.end_of(&part.identity, part.bytes);
+            end.attempts = sender.attempts;
+            end.bytes_sent = sender.bytes_sent;
+            end.millis = sender.millis();
+            shared.ends.push(shared.context.events, end.failed(&error));
+        }
     }
 }
 
@@ -49,6 +68,7 @@ struct PartSender<'a> {
     started: Instant,
     bytes_sent: u64,
     attempts: u32,
+    pieces: Vec<Piece>,
 }
 
 /// How one attempt at inserting rows ended.
@@ -77,7 +97,12 @@ impl PartSender<'_> {
             }
             match self.attempt(identity, payload, identity.stored_rows())? {
                 Attempt::Added(upload, name) => {
-                    self.keep(identity, upload.uri, name, payload.len());
+                    self.pieces.push(Piece {
+                        identity: identity.clone(),
+                        name,
+                        uri: upload.uri,
+                        bytes: payload.len() as u64,
+                    });
                     return Ok(());
                 }
                 Attempt::Again(error) => last = error,
@@ -86,24 +111,6 @@ impl PartSender<'_> {
             }
         }
         Err(last)
-    }
-
-    fn keep(&self, identity: &PartIdentity, uri: ResourceUri, name: String, bytes: usize) {
-        let sent = SentPart {
-            planned: self.part.identity.clone(),
-            identity: identity.clone(),
-            name,
-            uri,
-            bytes: bytes as u64,
-            bytes_sent: self.bytes_sent,
-            attempts: self.attempts,
-            millis: self.millis(),
-        };
-        self.job
-            .sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sent);
     }
 
     /// One upload with one `insertRows` of `wanted` rows.
@@ -155,9 +162,10 @@ impl PartSender<'_> {
                 match kind {
                     ApiErrorKind::TooLarge => Attempt::TooLarge(error),
                     ApiErrorKind::Invalid => Attempt::Refused(error),
+                    // Somebody took the upload away under us.
+                    ApiErrorKind::NotFound => Attempt::Again(error),
                     ApiErrorKind::Unauthorized
                     | ApiErrorKind::Forbidden { .. }
-                    | ApiErrorKind::NotFound
                     | ApiErrorKind::Conflict
                     | ApiErrorKind::RateLimited
                     | ApiErrorKind::Unavailable
@@ -225,7 +233,9 @@ impl PartSender<'_> {
         payload: &[u8],
         error: StepError,
     ) -> Result<(), StepError> {
-        let Some(rows) = Rows::of(payload).filter(|rows| rows.len() > 1) else {
+        // Without the rows that were left out it is no run of rows any more.
+        let is_run = identity.refused == 0;
+        let Some(rows) = Rows::of(payload).filter(|rows| is_run && rows.len() > 1) else {
             return Err(error);
         };
         let middle = rows.len() / 2;
@@ -244,10 +254,11 @@ impl PartSender<'_> {
         payload: &[u8],
         error: StepError,
     ) -> Result<(), StepError> {
-        let Some(rows) = Rows::of(payload) else {
+        let Some(rows) = Rows::of(payload).filter(|_| identity.refused == 0) else {
             return Err(error);
         };
-        let limit = self.job.source.max_rejects;
+        let max = self.job.source.max_rejects;
+        let limit = max.saturating_sub(*self.left_out());
         let Some(refused) = find_refused(&rows, limit, &mut |range| {
             let payload = rows.payload(range.clone());
             self.probe(identity, &payload, range.len() as u64)
@@ -256,32 +267,35 @@ impl PartSender<'_> {
             // No probe succeeded: the refusal is not about rows.
             return Err(error);
         };
+        if refused.is_empty() {
+            // Both halves are welcome, the whole is not.
+            return self.halve(identity, payload, error);
+        }
         self.tell_refused(identity, &rows, &refused, &error);
         let count = refused.len() as u64;
-        let over = {
-            let mut all = self
-                .job
-                .refused
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+        let is_over = {
+            let mut all = self.left_out();
             *all += count;
-            *all > limit
+            *all > max
         };
-        if over {
-            let name = identity.to_string();
+        if is_over {
             return Err(StepError::RowsRefused {
-                name,
+                name: identity.to_string(),
                 refused: count,
-                max: limit,
+                max,
             });
         }
-        let left = rows.payload((0..rows.len()).filter(|row| !refused.contains(row)));
+        let left = rows.payload((0..rows.len()).filter(|row| refused.binary_search(row).is_err()));
         let mut reduced = identity.clone();
         reduced.refused = count;
-        if reduced.stored_rows() == 0 {
-            return Ok(());
-        }
         self.send(&reduced, &left)
+    }
+
+    fn left_out(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.job
+            .left_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A probe is an attempt at the part with fewer rows than its name says, so
@@ -315,14 +329,55 @@ impl PartSender<'_> {
         refused: &[usize],
         error: &StepError,
     ) {
+        let lines = self.lines_of(identity, refused);
         for row in refused {
+            let row_index = identity.first_row + *row as u64;
             let refused = RefusedRow {
                 source: self.part.shown.clone(),
-                row: identity.first_row + *row as u64,
+                row: row_index,
+                line: lines.get(&row_index).copied(),
                 value: String::from_utf8_lossy(rows.row(*row)).into_owned(),
                 message: error.one_line(),
             };
             (self.shared.context.on_refused)(self.job.job, refused);
         }
+    }
+
+    /// Where rows of the source start: its part is read once more.
+    fn lines_of(&self, identity: &PartIdentity, refused: &[usize]) -> BTreeMap<u64, u64> {
+        let mut lines = BTreeMap::new();
+        let job = self.job;
+        let Some(input) = job.content.inputs.get(self.part.input) else {
+            return lines;
+        };
+        let sending = Sending {
+            reading: Reading::new(job.source, &input.input, &job.content.schema),
+            cuts: &input.cuts,
+            fingerprint: input.fingerprint,
+        };
+        let from = identity.first_row - self.part.identity.first_row;
+        let wanted = |index: u64| {
+            let row = index.checked_sub(from).and_then(|row| row.try_into().ok());
+            row.is_some_and(|row: usize| refused.binary_search(&row).is_ok())
+        };
+        let read = replay_rows(
+            sending,
+            self.part.cut,
+            &mut |index, _, start| {
+                if wanted(index) {
+                    lines.insert(self.part.identity.first_row + index, start.line);
+                }
+                if lines.len() == refused.len() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+            self.shared.context.cancel,
+        );
+        if let Err(error) = read {
+            tracing::debug!(error = %error, "the lines of refused rows cannot be told");
+        }
+        lines
     }
 }

@@ -31,17 +31,28 @@ pub(super) struct RowsJob<'a> {
     wanted: BTreeMap<(usize, usize), &'a PartSubject>,
     /// Parts that arrived, not confirmed yet.
     pub(super) sent: Mutex<Vec<SentPart>>,
-    /// Rows that the platform refused.
-    pub(super) refused: Mutex<u64>,
+    /// Rows that were left out so far, here and by the platform.
+    pub(super) left_out: Mutex<u64>,
 }
 
-/// A part whose rows the platform says it added.
+/// A planned part whose rows the platform says it added.
 #[derive(Debug, Clone)]
 pub(super) struct SentPart {
     /// What was wanted: the identity in the plan.
     pub(super) planned: PartIdentity,
-    /// What the upload holds; differs when rows were refused or the part was
-    /// halved.
+    /// The uploads that hold it; several when it was halved.
+    pub(super) pieces: Vec<Piece>,
+    /// Bytes that went out, repeats included.
+    pub(super) bytes_sent: u64,
+    pub(super) attempts: u32,
+    pub(super) millis: u64,
+}
+
+/// One upload that holds a planned part or a piece of it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// What the upload holds; differs from what was planned when rows were
+    /// refused or the part was halved.
     pub(super) identity: PartIdentity,
     /// Its whole name.
     pub(super) name: String,
@@ -49,10 +60,6 @@ pub(super) struct SentPart {
     pub(super) uri: ResourceUri,
     /// Bytes of its payload.
     pub(super) bytes: u64,
-    /// Bytes that went out, repeats included.
-    pub(super) bytes_sent: u64,
-    pub(super) attempts: u32,
-    pub(super) millis: u64,
 }
 
 impl<'a> RowsJob<'a> {
@@ -73,6 +80,12 @@ impl<'a> RowsJob<'a> {
                 | Subject::Source { .. } => None,
             })
             .collect();
+        let kept = content
+            .inputs
+            .iter()
+            .flat_map(|input| &input.cuts)
+            .filter_map(|cut| cut.kept.as_ref());
+        let left_out = plan.rejects + kept.map(|kept| kept.refused).sum::<u64>();
         Self {
             job: &plan.job,
             table: &plan.table,
@@ -81,7 +94,7 @@ impl<'a> RowsJob<'a> {
             schema: content.variables(),
             wanted,
             sent: Mutex::default(),
-            refused: Mutex::default(),
+            left_out: Mutex::new(left_out),
         }
     }
 

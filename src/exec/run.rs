@@ -1,6 +1,6 @@
 //! The coordinator: the order of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::budget::Budget;
@@ -10,14 +10,14 @@ use super::deletes::{Deletions, delete_listed};
 use super::draft::Draft;
 use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
-use super::look::{SentFile, Wanted, look_at_files, look_at_parts};
+use super::look::{SentFile, Wanted, look_at_files, look_at_parts, released_parts};
 use super::outcome::Ends;
 use super::release::{release_dataset, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
-use super::tables::prepare;
+use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
 use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
-use crate::base::{PartIdentity, TableRef};
+use crate::base::{PartIdentity, PartName, TableRef, Version};
 use crate::event::{End, Event, FailKind, Failed, ItemEnd, Phase, RunEnd, Totals, What};
 use crate::manifest::Source;
 use crate::plan::{
@@ -68,7 +68,7 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
     context.events.send(Event::Phase(Phase::Checking));
     let mut complete_jobs = Vec::new();
     for (job, confirmed) in jobs.iter().zip(&confirmed) {
-        if finish_job(shared, plan, &drafts, job, confirmed) {
+        if finish_job(shared, &drafts, job, confirmed) {
             complete_jobs.push(job.plan.job.clone());
         }
     }
@@ -160,7 +160,7 @@ fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft
         shared.ends.push(shared.context.events, end);
         return false;
     }
-    prepare(shared, dataset, draft)
+    prepare(shared, dataset, draft) && strategies_hold(shared, dataset, &plan.jobs)
 }
 
 /// A job under way.
@@ -245,7 +245,6 @@ fn confirm(shared: Shared<'_>, job: &RunJob<'_>) -> Vec<SentPart> {
 /// is complete.
 fn finish_job(
     shared: Shared<'_>,
-    plan: &Plan,
     drafts: &[Draft],
     job: &RunJob<'_>,
     confirmed: &[SentPart],
@@ -268,13 +267,30 @@ fn finish_job(
         fail_look(shared, job, &error);
         return false;
     }
+    let wanted = wanted_of(job, confirmed);
     let failed = shared.ends.failed_items(&job.plan.job);
-    let blocked = |listed: &ListedSubject| blocked_by(job, &failed, listed);
-    delete_listed(shared, job.plan, Deletions::Superseded, &blocked);
+    if deletes_superseded(job.plan) {
+        let complete = match &wanted {
+            Some(wanted) => complete_now(shared, job, wanted),
+            None => Ok(BTreeSet::new()),
+        };
+        match complete {
+            Ok(complete) => {
+                let blocked = |listed: &ListedSubject| {
+                    blocked_by(job, (&failed, &complete), confirmed, listed)
+                };
+                delete_listed(shared, job.plan, Deletions::Superseded, &blocked);
+            }
+            Err(error) => {
+                fail_look(shared, job, &error);
+                return false;
+            }
+        }
+    }
     if !shared.ends.failed_items(&job.plan.job).is_empty() || refused {
         return false;
     }
-    match look(shared, plan, job, confirmed) {
+    match look(shared, job, wanted.as_ref()) {
         Ok(()) => true,
         Err(error) => {
             fail_look(shared, job, &error);
@@ -283,23 +299,116 @@ fn finish_job(
     }
 }
 
-/// Why an old upload must stay: something wanted of its source is not complete.
-fn blocked_by(job: &RunJob<'_>, failed: &[String], listed: &ListedSubject) -> Option<String> {
+fn deletes_superseded(plan: &JobPlan) -> bool {
+    plan.items
+        .iter()
+        .any(|item| item.action == Action::Delete && item.class != Class::Broken)
+}
+
+/// The wanted parts that the table lists as complete just now.
+fn complete_now(
+    shared: Shared<'_>,
+    job: &RunJob<'_>,
+    wanted: &Wanted,
+) -> Result<BTreeSet<PartIdentity>, StepError> {
+    let context = shared.context;
+    let table = &job.plan.table;
+    let listed = context
+        .writer
+        .reader()
+        .uploads(&context.call, table, &Version::Next)
+        .map_err(StepError::api(format!("list the uploads of `{table}`")))?;
+    let in_draft = listed.iter().filter_map(|upload| {
+        let name = PartName::parse(&upload.name)?;
+        wanted
+            .is_complete(upload, &name.identity)
+            .then_some(name.identity)
+    });
+    Ok(in_draft.chain(released_parts(job.plan)).collect())
+}
+
+/// Why an old upload must stay: something wanted of its source is not complete,
+/// or the source changed again.
+fn blocked_by(
+    job: &RunJob<'_>,
+    (failed, complete): (&[String], &BTreeSet<PartIdentity>),
+    confirmed: &[SentPart],
+    listed: &ListedSubject,
+) -> Option<String> {
     let Work::Rows(work) = &job.work else {
-        return (!failed.is_empty()).then(|| "other uploads of the job failed".to_owned());
+        let JobContent::Uploads { wanted, .. } = &job.plan.content else {
+            return None;
+        };
+        let all = wanted.iter().all(|identity| complete.contains(identity));
+        return (!failed.is_empty() || !all)
+            .then(|| "not all uploads of the job are complete".to_owned());
     };
     let key = listed.identity.as_ref().map(|identity| &identity.source);
-    let prefix_failed = work.content.inputs.iter().any(|input| {
-        let same = Some(&input.input.key) == key;
-        let any_failed = input
-            .cuts
-            .iter()
-            .any(|cut| failed.contains(&cut.identity.to_string()));
-        let changed = std::fs::metadata(&input.input.path)
-            .is_ok_and(|metadata| crate::base::Fingerprint::of(&metadata) != input.fingerprint);
-        same && (any_failed || changed)
+    let input = work
+        .content
+        .inputs
+        .iter()
+        .find(|input| Some(&input.input.key) == key);
+    let Some(input) = input else {
+        // Its rows may have moved to another source.
+        return (!failed.is_empty()).then(|| "other parts of the job failed".to_owned());
+    };
+    let is_complete = input.cuts.iter().all(|cut| {
+        let planned = cut.identity.to_string();
+        if failed.contains(&planned) {
+            return false;
+        }
+        let sent = confirmed.iter().find(|part| part.planned == cut.identity);
+        match (sent, &cut.kept) {
+            (Some(part), _) => {
+                let mut pieces = part.pieces.iter();
+                pieces.all(|piece| complete.contains(&piece.identity))
+            }
+            (None, Some(kept)) => complete.contains(kept),
+            (None, None) => false,
+        }
     });
-    prefix_failed.then(|| "not all new parts of the source are complete".to_owned())
+    let is_unchanged = std::fs::metadata(&input.input.path)
+        .is_ok_and(|metadata| crate::base::Fingerprint::of(&metadata) == input.fingerprint);
+    (!is_complete || !is_unchanged)
+        .then(|| "not all new parts of the source are complete".to_owned())
+}
+
+/// What must be in the table when the job is done; files have no such list.
+fn wanted_of(job: &RunJob<'_>, confirmed: &[SentPart]) -> Option<Wanted> {
+    let released = || {
+        let uploads = job.plan.history.uploads.iter();
+        uploads.map(|upload| upload.name.clone()).collect()
+    };
+    match (&job.work, &job.plan.content) {
+        (Work::Rows(work), _) => {
+            let sent =
+                |identity: &PartIdentity| confirmed.iter().any(|part| part.planned == *identity);
+            let inputs = &work.content.inputs;
+            let kept = inputs
+                .iter()
+                .flat_map(|input| &input.cuts)
+                .filter_map(|cut| cut.kept.clone().filter(|_| !sent(&cut.identity)));
+            let pieces = confirmed.iter().flat_map(|part| &part.pieces);
+            Some(Wanted {
+                owner: work.content.owner.clone(),
+                identities: kept
+                    .chain(pieces.map(|piece| piece.identity.clone()))
+                    .collect(),
+                sources: inputs.iter().map(|input| input.input.key.clone()).collect(),
+                by_rows: true,
+                released: released(),
+            })
+        }
+        (Work::Uploads(_), JobContent::Uploads { owner, wanted }) => Some(Wanted {
+            owner: owner.clone(),
+            identities: wanted.clone(),
+            sources: wanted.iter().map(|one| one.source.clone()).collect(),
+            by_rows: false,
+            released: released(),
+        }),
+        (Work::Files(_) | Work::Uploads(_), _) => None,
+    }
 }
 
 fn fail_look(shared: Shared<'_>, job: &RunJob<'_>, error: &StepError) {
@@ -308,71 +417,33 @@ fn fail_look(shared: Shared<'_>, job: &RunJob<'_>, error: &StepError) {
     shared.ends.push(shared.context.events, end);
 }
 
-fn look(
-    shared: Shared<'_>,
-    _plan: &Plan,
-    job: &RunJob<'_>,
-    confirmed: &[SentPart],
-) -> Result<(), StepError> {
-    match &job.work {
-        Work::Files(work) => {
-            let sent: BTreeMap<String, SentFile> = shared
-                .ends
-                .snapshot()
-                .into_iter()
-                .filter(|end| end.job.as_ref() == Some(&job.plan.job) && end.end == End::Verified)
-                .filter_map(|end| {
-                    let file = SentFile {
-                        size: end.bytes,
-                        md5: end.md5?,
-                        remote_id: end.remote_id?,
-                    };
-                    Some((end.name, file))
-                })
-                .collect();
-            look_at_files(shared, work, &sent)
-        }
-        Work::Rows(work) => {
-            let sent =
-                |identity: &PartIdentity| confirmed.iter().any(|part| part.planned == *identity);
-            let kept = work
-                .content
-                .inputs
-                .iter()
-                .flat_map(|input| &input.cuts)
-                .filter_map(|cut| cut.kept.clone().filter(|_| !sent(&cut.identity)));
-            let identities = kept
-                .chain(confirmed.iter().map(|part| part.identity.clone()))
-                .collect();
-            let wanted = Wanted {
-                owner: work.content.owner.clone(),
-                identities,
-                by_rows: true,
-            };
-            look_at_parts(shared, work.table, &wanted, &job.plan.history)
-        }
-        Work::Uploads(work) => {
-            let JobContent::Uploads { owner } = &job.plan.content else {
-                return Ok(());
-            };
-            let identities = work
-                .wanted
-                .iter()
-                .map(|upload| upload.identity.clone())
-                .collect();
-            let wanted = Wanted {
-                owner: owner.clone(),
-                identities,
-                by_rows: false,
-            };
-            look_at_parts(shared, work.table, &wanted, &job.plan.history)
-        }
-    }
+fn look(shared: Shared<'_>, job: &RunJob<'_>, wanted: Option<&Wanted>) -> Result<(), StepError> {
+    let Some(wanted) = wanted else {
+        let Work::Files(work) = &job.work else {
+            return Ok(());
+        };
+        let sent: BTreeMap<String, SentFile> = shared
+            .ends
+            .snapshot()
+            .into_iter()
+            .filter(|end| end.job.as_ref() == Some(&job.plan.job) && end.end == End::Verified)
+            .filter_map(|end| {
+                let file = SentFile {
+                    size: end.bytes,
+                    md5: end.md5?,
+                    remote_id: end.remote_id?,
+                };
+                Some((end.name, file))
+            })
+            .collect();
+        return look_at_files(shared, work, &sent);
+    };
+    look_at_parts(shared, &job.plan.table, wanted, job.plan)
 }
 
 /// Items that no step told an end of, and items that the plan refused.
 fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
-    let known: std::collections::BTreeSet<(Option<String>, String, &'static str)> = end
+    let known: BTreeSet<(Option<String>, String, &'static str)> = end
         .items
         .iter()
         .map(|item| {

@@ -5,10 +5,10 @@
 use super::context::Shared;
 use super::draft::Draft;
 use super::error::StepError;
-use crate::base::Version;
+use crate::base::{MergeStrategy, TableRef, Version};
 use crate::event::ItemEnd;
 use crate::event::What;
-use crate::plan::{Action, DatasetPlan, Item, Subject, TableSubject};
+use crate::plan::{Action, DatasetPlan, Item, JobContent, JobPlan, Subject, TableSubject};
 use crate::redivis::{NewTable, RemoteTable, TablePatch};
 
 /// Creates and changes what a dataset's jobs need. Answers whether all is in
@@ -46,6 +46,53 @@ pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> 
     good
 }
 
+/// Whether new uploads will meet the released rows as it was planned. A released
+/// version does not tell a table's strategy, so a plan that was made without a
+/// draft has to be held against the draft that it made.
+pub(super) fn strategies_hold(shared: Shared<'_>, plan: &DatasetPlan, jobs: &[JobPlan]) -> bool {
+    if plan.draft.has_next {
+        return true;
+    }
+    let mut good = true;
+    let mut seen: Vec<&TableRef> = Vec::new();
+    for job in jobs {
+        let has_work = job.items.iter().any(|item| item.action != Action::None);
+        let is_rows = !matches!(job.content, JobContent::Files);
+        let here = job.table.dataset().matches(&plan.dataset);
+        if !here || !has_work || !is_rows || seen.iter().any(|one| one.matches(&job.table)) {
+            continue;
+        }
+        seen.push(&job.table);
+        if let Err(error) = strategy_holds(shared, job) {
+            let name = job.table.to_string();
+            let end = ItemEnd::new(What::Table, Some(&job.job), &name, "check");
+            shared.ends.push(shared.context.events, end.failed(&error));
+            good = false;
+        }
+    }
+    good
+}
+
+fn strategy_holds(shared: Shared<'_>, job: &JobPlan) -> Result<(), StepError> {
+    let planned = if job.replaces {
+        MergeStrategy::Replace
+    } else {
+        MergeStrategy::Append
+    };
+    let found = read_table(shared, &job.table)?.and_then(|table| table.merge);
+    match found {
+        Some(found) if found != planned => Err(StepError::DraftChanged {
+            dataset: job.table.dataset().to_string(),
+            what: format!(
+                "table `{}` has `merge: {}` there, which its released version does not tell",
+                job.table.table(),
+                found.as_str()
+            ),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepError> {
     match &item.subject {
         Subject::Version(_) => draft.create_next(shared),
@@ -74,17 +121,17 @@ fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepErro
         is_file_index: table.is_file_index,
         description: table.description.clone(),
     };
-    if read_table(shared, table)?.is_none() {
+    if read_table(shared, &table.table)?.is_none() {
         let created = context
             .writer
             .create_table(&context.call, &table.table, &new);
         if let Err(error) = created
-            && read_table(shared, table)?.is_none()
+            && read_table(shared, &table.table)?.is_none()
         {
             return Err(StepError::api(doing)(error));
         }
     }
-    match read_table(shared, table)? {
+    match read_table(shared, &table.table)? {
         Some(found) if found.is_file_index == table.is_file_index => Ok(()),
         Some(_) => Err(StepError::SettingIgnored {
             table: table.table.clone(),
@@ -96,13 +143,13 @@ fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepErro
     }
 }
 
-fn read_table(shared: Shared<'_>, table: &TableSubject) -> Result<Option<RemoteTable>, StepError> {
+fn read_table(shared: Shared<'_>, table: &TableRef) -> Result<Option<RemoteTable>, StepError> {
     let context = shared.context;
     context
         .writer
         .reader()
-        .table(&context.call, &table.table, &Version::Next)
-        .map_err(StepError::api(format!("read table `{}`", table.table)))
+        .table(&context.call, table, &Version::Next)
+        .map_err(StepError::api(format!("read table `{table}`")))
 }
 
 /// Changes what differs and reads it back: a strategy stated at creation may
@@ -119,7 +166,7 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
     let unconfirmed = || StepError::Unconfirmed {
         name: table.table.to_string(),
     };
-    let found = read_table(shared, table)?.ok_or_else(unconfirmed)?;
+    let found = read_table(shared, &table.table)?.ok_or_else(unconfirmed)?;
     let patch = differing(&found);
     if patch == TablePatch::default() {
         return Ok(());
@@ -128,7 +175,7 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
         .writer
         .update_table(&context.call, &table.table, &patch)
         .map_err(StepError::api(format!("change table `{}`", table.table)))?;
-    let found = read_table(shared, table)?.ok_or_else(unconfirmed)?;
+    let found = read_table(shared, &table.table)?.ok_or_else(unconfirmed)?;
     let left = differing(&found);
     let setting = match (left.merge, &left.description) {
         (Some(merge), _) => format!("`merge: {}`", merge.as_str()),

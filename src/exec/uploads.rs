@@ -15,7 +15,9 @@ use crate::base::{ByteCount, ManifestName, TableRef, Version};
 use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, JobPlan, Subject, UploadSubject};
-use crate::redivis::{RemoteUpload, UploadContent, UploadStatus};
+use crate::redivis::{
+    ApiError, ApiErrorKind, RemoteUpload, ResourceUri, UploadContent, UploadStatus,
+};
 
 /// How long an import may take before the run says "not yet".
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -35,8 +37,9 @@ pub(super) struct UploadsJob<'a> {
 struct Created<'a> {
     upload: &'a UploadSubject,
     name: String,
-    remote: RemoteUpload,
-    staged: Staged,
+    uri: ResourceUri,
+    bytes_sent: u64,
+    attempts: u32,
     millis: u64,
 }
 
@@ -109,11 +112,53 @@ pub(super) fn send_uploads<'scope>(
     }
 }
 
+/// Attempts at one upload whose creation is in doubt.
+const MAX_ATTEMPTS: u32 = 3;
+
 fn send_one<'a>(
     shared: Shared<'a>,
     job: &UploadsJob<'a>,
     upload: &'a UploadSubject,
 ) -> Result<Created<'a>, StepError> {
+    if let Some(importing) = &upload.importing {
+        return Ok(Created {
+            upload,
+            name: importing.name.clone(),
+            uri: importing.uri.clone(),
+            bytes_sent: 0,
+            attempts: 0,
+            millis: 0,
+        });
+    }
+    let mut bytes_sent = 0;
+    let mut last = StepError::Cancelled;
+    for attempt in 1..=MAX_ATTEMPTS {
+        let (name, staged, created) = create_once(shared, job, upload)?;
+        bytes_sent += staged.bytes_sent;
+        match created {
+            Ok(remote) => {
+                return Ok(Created {
+                    upload,
+                    name,
+                    uri: remote.uri,
+                    bytes_sent,
+                    attempts: attempt,
+                    millis: 0,
+                });
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Stages the file and creates the upload once. The inner error says that it is
+/// not listed and that another attempt may do better.
+fn create_once(
+    shared: Shared<'_>,
+    job: &UploadsJob<'_>,
+    upload: &UploadSubject,
+) -> Result<(String, Staged, Result<RemoteUpload, StepError>), StepError> {
     let context = shared.context;
     let stem = upload.identity.to_string();
     let place = ToStage {
@@ -122,7 +167,9 @@ fn send_one<'a>(
         path: &upload.path,
         fingerprint: upload.fingerprint,
     };
-    let staged = match staged_before(shared, place)? {
+    let before = staged_before(shared, place)?;
+    let is_old = before.is_some();
+    let staged = match before {
         Some(staged) => staged,
         None => stage(shared, place, None)?,
     };
@@ -150,8 +197,8 @@ fn send_one<'a>(
         .create_upload(&context.call, job.table, &name, &content);
     // The temp upload is spent, or was refused: either way it is of no more use.
     forget_staged(shared, &[place])?;
-    let remote = match created {
-        Ok(remote) => remote,
+    let created = match created {
+        Ok(remote) => Ok(remote),
         Err(error) if error.is_in_doubt() => {
             let listed = context
                 .writer
@@ -159,30 +206,36 @@ fn send_one<'a>(
                 .uploads(&context.call, job.table, &Version::Next)
                 .map_err(StepError::api(doing.clone()))?;
             match listed.into_iter().find(|one| one.name == name) {
-                Some(remote) => remote,
-                None => return Err(StepError::api(doing)(error)),
+                Some(remote) => Ok(remote),
+                None => Err(StepError::api(doing)(error)),
             }
         }
+        // A killed run may have spent what it staged.
+        Err(error) if is_old && is_about_temp(&error) => Err(StepError::api(doing)(error)),
         Err(error) => return Err(StepError::api(doing)(error)),
     };
-    if remote.name != name {
+    if let Ok(remote) = &created
+        && remote.name != name
+    {
         delete_and_wait(context, &remote.uri)?;
         return Err(StepError::OtherWriter {
             asked: name,
-            answered: remote.name,
+            answered: remote.name.clone(),
         });
     }
     context
         .store
         .intent_done(intent)
         .map_err(StepError::state)?;
-    Ok(Created {
-        upload,
-        name,
-        remote,
-        staged,
-        millis: 0,
-    })
+    Ok((name, staged, created))
+}
+
+/// Whether a refusal may be about the temp upload.
+fn is_about_temp(error: &ApiError) -> bool {
+    matches!(
+        error.kind(),
+        ApiErrorKind::Invalid | ApiErrorKind::NotFound | ApiErrorKind::Conflict
+    )
 }
 
 /// Waits for a job's imports and tells how each upload ended.
@@ -205,9 +258,9 @@ pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
     let listed = poll_uploads(shared, job.table, PATIENCE, &mut |listed| settled(listed));
     for one in created {
         let mut end = job.end_of(one.upload);
-        end.attempts = 1;
-        end.bytes_sent = one.staged.bytes_sent;
-        end.remote_id = Some(one.remote.uri.as_str().to_owned());
+        end.attempts = one.attempts;
+        end.bytes_sent = one.bytes_sent;
+        end.remote_id = Some(one.uri.as_str().to_owned());
         end.millis = one.millis;
         let judged = match &listed {
             Ok(listed) => {
@@ -262,13 +315,13 @@ fn judge(
     }
     let sent_size = created.upload.fingerprint.size;
     let found_size = listed.size.unwrap_or(sent_size);
-    let other_md5 = listed.md5.is_some_and(|md5| md5 != created.staged.md5);
+    let other_md5 = listed.md5.is_some_and(|md5| md5 != created.upload.md5);
     if found_size != sent_size || other_md5 {
         delete_and_wait(context, &listed.uri)?;
         return Err(StepError::Mismatch {
             name,
             sent_size: ByteCount(sent_size),
-            sent_md5: created.staged.md5,
+            sent_md5: created.upload.md5,
             found_size: ByteCount(found_size),
             found_md5: listed.md5,
         });

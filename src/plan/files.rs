@@ -94,6 +94,7 @@ pub(super) fn plan_files(
         replaced_rows: None,
         held: false,
         history: History::default(),
+        replaces: false,
     })
 }
 

@@ -16,8 +16,6 @@ use crate::state::StateStore;
 pub struct History {
     /// One for each upload, newest release first, no name twice.
     pub uploads: Vec<ReleasedUpload>,
-    /// Those that the newest release lists itself, by name.
-    pub newest: Vec<String>,
     /// Rows of the newest release.
     pub released_rows: Option<u64>,
     /// Why the history cannot be believed, if so.
@@ -41,6 +39,28 @@ impl History {
     /// Whether a released version lists this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.uploads.iter().any(|upload| upload.name == name)
+    }
+
+    /// Where no release lists all that it holds: what all lists together leave
+    /// open, in words. Rows of nobody's list may be the very ones that would be
+    /// sent.
+    fn gap(&self) -> Option<String> {
+        let released = self.released_rows.filter(|rows| *rows > 0)?;
+        if self.uploads.is_empty() {
+            return Some(format!(
+                "the released table has {released} rows, but no released version lists an upload"
+            ));
+        }
+        let listed: u64 = self
+            .uploads
+            .iter()
+            .map(|upload| upload.num_rows.unwrap_or(0))
+            .sum();
+        (listed < released).then(|| {
+            format!(
+                "the released table has {released} rows, and the uploads of its released versions account for {listed}; a version may have been deleted"
+            )
+        })
     }
 }
 
@@ -77,27 +97,26 @@ pub(super) fn read_history(
     store: Option<&StateStore>,
 ) -> Result<History, PlanError> {
     let mut history = History::default();
+    let mut is_complete = false;
     for (position, version) in dataset.released.iter().enumerate() {
         let Some(release) = read_release(reader, call, table, version, store)? else {
             break;
         };
         if position == 0 {
             history.released_rows = release.rows;
-            history.newest = release.uploads.iter().map(|one| one.name.clone()).collect();
         }
-        let complete = release.is_complete();
+        is_complete = release.is_complete();
         for upload in release.uploads {
             if !history.has_name(&upload.name) {
                 history.uploads.push(upload);
             }
         }
-        if complete {
+        if is_complete {
             break;
         }
     }
-    if history.uploads.is_empty() && history.released_rows.is_some_and(|rows| rows > 0) {
-        history.unreadable =
-            Some("the released table has rows, but no released version lists an upload".to_owned());
+    if !is_complete {
+        history.unreadable = history.gap();
     }
     Ok(history)
 }
@@ -110,11 +129,12 @@ fn read_release(
     store: Option<&StateStore>,
 ) -> Result<Option<Release>, PlanError> {
     let key = table.to_string();
-    let created_at = version.created_at.unwrap_or(0);
+    // A version can be unreleased, changed and released again under its tag.
+    let released_at = version.released_at.or(version.created_at).unwrap_or(0);
     let state = |error| PlanError::State(Box::new(error));
     let cached = match store {
         Some(store) => store
-            .released(&key, &version.tag, created_at)
+            .released(&key, &version.tag, released_at)
             .map_err(state)?,
         None => None,
     };
@@ -138,7 +158,7 @@ fn read_release(
     };
     if let (Some(store), Ok(text)) = (store, serde_json::to_string(&release)) {
         store
-            .remember_released(&key, &version.tag, created_at, &text)
+            .remember_released(&key, &version.tag, released_at, &text)
             .map_err(state)?;
     }
     Ok(Some(release))

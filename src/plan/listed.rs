@@ -30,8 +30,6 @@ pub(super) struct ReleasedPart {
     pub(super) is_complete_part: bool,
     /// Rows, as listed.
     pub(super) rows: Option<u64>,
-    /// Whether the newest release lists it itself.
-    pub(super) is_newest: bool,
     /// Whether it was complete as a bulk upload.
     pub(super) completed: bool,
 }
@@ -45,7 +43,7 @@ pub(super) struct Listing<'a> {
     pub(super) released: Vec<ReleasedPart>,
     /// Others' in the draft.
     pub(super) foreign: Vec<&'a RemoteUpload>,
-    /// Names of others in the newest release.
+    /// Names of others in released versions.
     pub(super) foreign_released: Vec<&'a str>,
 }
 
@@ -66,17 +64,14 @@ impl<'a> Listing<'a> {
         let mut released = Vec::new();
         let mut foreign_released = Vec::new();
         for upload in &view.history.uploads {
-            let is_newest = view.history.newest.contains(&upload.name);
             match ours(&upload.name) {
                 Some(name) => released.push(ReleasedPart {
                     is_complete_part: upload.num_rows == Some(name.identity.stored_rows()),
                     rows: upload.num_rows,
                     completed: upload.completed,
-                    is_newest,
                     name,
                 }),
-                None if is_newest => foreign_released.push(upload.name.as_str()),
-                None => {}
+                None => foreign_released.push(upload.name.as_str()),
             }
         }
         Self {

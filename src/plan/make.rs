@@ -3,7 +3,7 @@
 use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
 use super::files::plan_files;
-use super::merge::{Mode, guard_replace, table_mode};
+use super::merge::{Mode, guard_replace, hold_partial_replaces, table_mode};
 use super::model::{DatasetPlan, Plan, Reason};
 use super::observe::{DatasetView, TableView, observe_dataset, observe_table};
 use super::rows::{RowsDraft, decide_rows, pass_rows, schema_conflict};
@@ -84,10 +84,11 @@ pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, Plan
         guard_job(context, job, view, dataset, &mut plan);
         jobs.push(plan);
     }
+    hold_partial_replaces(&mut jobs);
     let datasets = datasets
         .iter()
         .map(|dataset| plan_dataset(context, dataset, &views, &mut jobs))
-        .collect::<Vec<DatasetPlan>>();
+        .collect::<Result<Vec<DatasetPlan>, PlanError>>()?;
     Ok(Plan {
         manifest: manifest.name.clone(),
         manifest_digest: manifest.digest,
@@ -187,7 +188,7 @@ fn draft_job(context: &PlanContext<'_>, job: &Job, view: &TableView) -> Result<D
     match &job.source {
         Source::Files(source) => resolve_job_files(context, job, source).map(Draft::Files),
         Source::Rows(source) => pass_rows(context, job, source, view).map(Draft::Rows),
-        Source::Uploads(source) => pass_uploads(context, job, source).map(Draft::Uploads),
+        Source::Uploads(source) => pass_uploads(context, job, source, view).map(Draft::Uploads),
     }
 }
 

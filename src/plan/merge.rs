@@ -4,7 +4,7 @@
 use super::context::PlanContext;
 use super::listed::Listing;
 use super::make::Draft;
-use super::model::{Action, JobPlan, Reason};
+use super::model::{Action, Class, JobPlan, Reason};
 use super::observe::TableView;
 use super::{rows, uploads};
 use crate::base::{MergeStrategy, SourceKey, TableRef};
@@ -64,7 +64,7 @@ pub(super) fn table_mode(
     }
 }
 
-fn owners_of(manifest: &Manifest, table: &TableRef) -> Vec<SourceKey> {
+pub(super) fn owners_of(manifest: &Manifest, table: &TableRef) -> Vec<SourceKey> {
     manifest
         .jobs
         .iter()
@@ -103,5 +103,32 @@ pub(super) fn guard_replace(
         plan.hold(Reason::ForeignUploads, note);
     } else if plan.items.iter().any(|item| item.action == Action::Send) {
         plan.replaced_rows = view.released_rows.filter(|rows| *rows > 0);
+    }
+}
+
+/// What replaces a table must be whole: where anything of it is refused, nothing
+/// of it is sent.
+pub(super) fn hold_partial_replaces(jobs: &mut [JobPlan]) {
+    let refuses = |job: &JobPlan| {
+        let mut items = job.items.iter();
+        job.replaces && items.any(|item| matches!(item.class, Class::Conflict | Class::Locked))
+    };
+    let refused: Vec<(TableRef, String)> = jobs
+        .iter()
+        .filter(|job| refuses(job))
+        .map(|job| (job.table.clone(), job.job.to_string()))
+        .collect();
+    for job in jobs {
+        let sends = job.items.iter().any(|item| item.action != Action::None);
+        let found = refused.iter().find(|(table, _)| table.matches(&job.table));
+        if let Some((_, name)) = found
+            && job.replaces
+            && sends
+        {
+            let note = format!(
+                "the table is replaced as a whole, and something of job `{name}` is refused"
+            );
+            job.hold(Reason::PartialReplace, note);
+        }
     }
 }

@@ -38,13 +38,23 @@ pub(super) fn pass_uploads(
     context: &PlanContext<'_>,
     job: &Job,
     source: &UploadsSource,
+    view: &TableView,
 ) -> Result<UploadsDraft, PlanError> {
     let resolved = resolve_uploads(&context.resolve_options(job), source)
         .map_err(|error| PlanError::of_source(&job.name, error))?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, unseen) = context.selection.split_uploads(resolved.inputs);
+    let (inputs, mut unseen) = context.selection.split_uploads(resolved.inputs);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
+    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
+    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
+    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let listing = Listing::of(view, std::slice::from_ref(&owner));
+    let mut vanished: Vec<&PartIdentity> = usable_uploads(&listing)
+        .filter(|one| {
+            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
+        })
+        .collect();
     let digested: Vec<_> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
@@ -57,11 +67,18 @@ pub(super) fn pass_uploads(
         match digests {
             Ok((md5, Some(sha256))) => {
                 let known = (input.fingerprint, md5, sha256);
-                wanted.push(wanted_upload(source, &owner, index, input, known));
+                let mut upload = wanted_upload(source, &owner, index, input, known);
+                if !usable_uploads(&listing).any(|one| one.same_rows(&upload.identity)) {
+                    upload.renamed_from = take_renamed(&upload, &sha256, &mut vanished);
+                }
+                wanted.push(upload);
             }
             Ok((_, None)) => {}
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(source_error(&error.about(&input.shown))),
+            Err(error) => {
+                unseen.push(input.key.clone());
+                items.push(source_error(&error.about(&input.shown)));
+            }
         }
     }
     Ok(UploadsDraft {
@@ -92,20 +109,53 @@ fn wanted_upload(
         kind: input.kind,
         options: entry.options.clone(),
         max_bad_records: entry.max_bad_records,
+        renamed_from: None,
+        importing: None,
     }
+}
+
+/// Uploads that were imported, in the draft and in released versions.
+fn usable_uploads<'a>(listing: &'a Listing<'_>) -> impl Iterator<Item = &'a PartIdentity> {
+    let draft = listing
+        .draft
+        .iter()
+        .filter(|part| part.upload.status == UploadStatus::Completed)
+        .map(|part| &part.name.identity);
+    let released = listing
+        .released
+        .iter()
+        .filter(|part| part.completed)
+        .map(|part| &part.name.identity);
+    draft.chain(released)
+}
+
+/// The upload of a vanished file that has this file's content and was told to be
+/// read the same way. It can have become one file only.
+fn take_renamed(
+    upload: &UploadSubject,
+    content: &Sha256Digest,
+    vanished: &mut Vec<&PartIdentity>,
+) -> Option<PartIdentity> {
+    let reading = reading(upload.kind, &upload.options);
+    let owner = &upload.identity.owner;
+    let position = vanished.iter().position(|one| {
+        one.digest == crate::base::PartHasher::upload(owner, &one.source, content, &reading)
+    })?;
+    let found = vanished[position].clone();
+    vanished.retain(|one| !one.same_rows(&found));
+    Some(found)
 }
 
 /// Whether the last release holds exactly these uploads.
 pub(super) fn equals_release(drafts: &[&UploadsDraft], listing: &Listing<'_>) -> bool {
     let wanted = || drafts.iter().flat_map(|draft| &draft.wanted);
-    let newest = || listing.released.iter().filter(|part| part.is_newest);
+    let released = || listing.released.iter();
     listing.draft.is_empty()
         && listing.foreign.is_empty()
         && listing.foreign_released.is_empty()
-        && wanted().count() == newest().count()
-        && wanted().all(|upload| {
-            newest().any(|part| part.completed && part.name.identity.same_rows(&upload.identity))
-        })
+        && wanted().count() == released().count()
+        && wanted()
+            .all(|upload| released().any(|part| part.completed && upload.is(&part.name.identity)))
 }
 
 /// Decides the fate of every file and of every listed upload of one job.
@@ -125,51 +175,31 @@ pub(super) fn decide_uploads(
         listing: &listing,
         items: draft.items,
         unchanged: Amount::default(),
+        wanted: Vec::new(),
     };
     for upload in &draft.wanted {
         fate.decide_upload(upload);
     }
-    let (mut items, unchanged) = (fate.items, fate.unchanged);
     if context.selection.sees_everything() {
-        let gone = |identity: &PartIdentity| {
-            !draft.unseen.contains(&identity.source)
-                && draft
-                    .wanted
-                    .iter()
-                    .all(|upload| upload.identity.source != identity.source)
-        };
-        for part in listing
-            .draft
-            .iter()
-            .filter(|part| gone(&part.name.identity))
-        {
-            let (class, reason, action) = match source.on_missing {
-                OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
-                OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
-                OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
-            };
-            let listed = ListedSubject::of(part.upload, Some(part.name.identity.clone()), None);
-            let subject = Subject::Listed(listed);
-            items.push(Item {
-                class,
-                reason,
-                action,
-                note: None,
-                subject,
-            });
-        }
+        fate.decide_missing(&draft.wanted, &draft.unseen);
     }
+    let (items, unchanged) = (fate.items, fate.unchanged);
+    let content = JobContent::Uploads {
+        wanted: fate.wanted,
+        owner: draft.owner,
+    };
     let mut plan = JobPlan {
         job: job.name.clone(),
         index: 0,
         table: job.table.clone(),
-        content: JobContent::Uploads { owner: draft.owner },
+        content,
         items,
         unchanged,
         rejects: 0,
         replaced_rows: None,
         held: false,
         history: view.history.clone(),
+        replaces: mode == Mode::Replace,
     };
     if let Some((one, other)) = twins(view) {
         plan.hold(
@@ -181,12 +211,14 @@ pub(super) fn decide_uploads(
 }
 
 /// What is known of one wanted upload.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Known {
-    /// The remote has it.
-    is_present: bool,
+    /// As what the remote has it.
+    present: Option<PartIdentity>,
     /// Something stands in its way.
     is_held: bool,
+    /// The remote has it, and is not done with it.
+    importing: Option<ListedSubject>,
 }
 
 struct Fate<'a> {
@@ -196,6 +228,8 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     items: Vec<Item>,
     unchanged: Amount,
+    /// What is listed when all are delivered.
+    wanted: Vec<PartIdentity>,
 }
 
 impl Fate<'_> {
@@ -212,26 +246,40 @@ impl Fate<'_> {
     fn decide_upload(&mut self, upload: &UploadSubject) {
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
-        let is_released = self.mode != Mode::Replace
-            && released
-                .any(|part| part.completed && part.name.identity.same_rows(&upload.identity));
+        let in_release = released
+            .find(|part| part.completed && upload.is(&part.name.identity))
+            .filter(|_| self.mode != Mode::Replace)
+            .map(|part| part.name.identity.clone());
+        let is_released = in_release.is_some();
         let mut released = self.listing.released.iter();
         let is_locked = self.mode == Mode::Append
             && !is_released
-            && released.any(|part| part.name.identity.source == upload.identity.source);
+            && released.any(|part| part.name.identity.source == upload.identity.source)
+            && upload.renamed_from.is_none();
         let is_refused = is_locked && self.source.on_released == OnReleased::Fail;
         let known = Known {
-            is_present: is_released,
+            present: in_release,
             is_held: is_refused,
+            importing: None,
         };
         let known = self.decide_listed(upload, known);
 
-        let (class, reason, action) = if known.is_present {
+        let mut upload = upload.clone();
+        let listed = known
+            .importing
+            .as_ref()
+            .and_then(|one| one.identity.as_ref());
+        let wanted = known.present.as_ref().or(listed);
+        self.wanted.push(wanted.unwrap_or(&upload.identity).clone());
+        let (class, reason, action) = if known.present.is_some() {
             self.unchanged.add(size, 0);
-            if !self.context.options.include_unchanged {
+            let renamed = upload.renamed_from.is_some();
+            if !renamed && !self.context.options.include_unchanged {
                 return;
             }
-            let reason = if is_released {
+            let reason = if renamed {
+                Reason::Renamed
+            } else if is_released {
                 Reason::Released
             } else {
                 Reason::Delivered
@@ -241,26 +289,33 @@ impl Fate<'_> {
             (Class::Locked, Reason::RowsReleased, Action::None)
         } else if known.is_held {
             (Class::New, Reason::Held, Action::None)
+        } else if known.importing.is_some() {
+            upload.importing = known.importing;
+            (Class::New, Reason::Importing, Action::Send)
         } else if self.mode == Mode::Replace {
             (Class::New, Reason::Replacing, Action::Send)
         } else {
             (Class::New, Reason::NotOnRemote, Action::Send)
         };
-        self.push(class, reason, action, Subject::Upload(upload.clone()));
+        self.push(class, reason, action, Subject::Upload(upload));
     }
 
     /// Uploads of the same file in the draft. Takes what the released versions
     /// say and adds what the draft says.
     fn decide_listed(&mut self, upload: &UploadSubject, released: Known) -> Known {
         let listing = self.listing;
-        let mut is_present = released.is_present;
+        let mut present = released.present;
+        let mut importing = None;
         let mut deletions = Vec::new();
-        for part in &listing.draft {
+        // What is imported already is better than what is not.
+        let mut parts: Vec<_> = listing.draft.iter().collect();
+        parts.sort_by_key(|part| part.upload.status != UploadStatus::Completed);
+        for part in parts {
             let identity = &part.name.identity;
-            if identity.source != upload.identity.source {
+            let same = upload.is(identity);
+            if identity.source != upload.identity.source && !same {
                 continue;
             }
-            let same = identity.same_rows(&upload.identity);
             let size = upload.fingerprint.size;
             let fits = part.upload.size.is_none_or(|listed| listed == size)
                 && part.upload.md5.is_none_or(|listed| listed == upload.md5);
@@ -271,10 +326,18 @@ impl Fate<'_> {
                 (Class::Broken, Reason::SourceChanged)
             } else if !same {
                 (Class::Superseded, Reason::SourceChanged)
-            } else if is_present {
+            } else if present.is_some() || importing.is_some() {
                 (Class::Superseded, Reason::Duplicate)
+            } else if part.upload.status == UploadStatus::Completed {
+                present = Some(identity.clone());
+                continue;
             } else {
-                is_present = true;
+                let shown = Some(upload.shown.clone());
+                importing = Some(ListedSubject::of(
+                    part.upload,
+                    Some(identity.clone()),
+                    shown,
+                ));
                 continue;
             };
             let shown = Some(upload.shown.clone());
@@ -300,8 +363,64 @@ impl Fate<'_> {
             self.push(class, reason, action, Subject::Listed(listed));
         }
         Known {
-            is_present,
+            importing: importing.filter(|_| present.is_none()),
+            present,
             is_held,
+        }
+    }
+
+    /// Uploads of ours whose file is no longer matched.
+    fn decide_missing(&mut self, wanted: &[UploadSubject], unseen: &[SourceKey]) {
+        let is_gone = |identity: &PartIdentity| {
+            !unseen.contains(&identity.source)
+                && wanted
+                    .iter()
+                    .all(|upload| upload.identity.source != identity.source && !upload.is(identity))
+        };
+        let listing = self.listing;
+        let refused = self.source.on_missing == OnMissing::Fail;
+        for part in &listing.draft {
+            let identity = &part.name.identity;
+            if !is_gone(identity) {
+                continue;
+            }
+            let failed = part.upload.status == UploadStatus::Failed;
+            let (class, reason, action) = match self.source.on_missing {
+                // It holds nothing, and it blocks a release.
+                OnMissing::Keep | OnMissing::Delete if failed => {
+                    (Class::Broken, Reason::Incomplete, Action::Delete)
+                }
+                // What replaces a table is what the sources say, and no more.
+                OnMissing::Keep | OnMissing::Delete if self.mode != Mode::Append => {
+                    (Class::Superseded, Reason::SourceMissing, Action::Delete)
+                }
+                OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
+                OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
+                OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),
+            };
+            let listed = ListedSubject::of(part.upload, Some(identity.clone()), None);
+            self.push(class, reason, action, Subject::Listed(listed));
+        }
+        for part in &listing.released {
+            let identity = &part.name.identity;
+            if self.mode != Mode::Append || !is_gone(identity) {
+                continue;
+            }
+            let (class, reason) = if refused {
+                (Class::Conflict, Reason::ExtraRefused)
+            } else {
+                (Class::Extra, Reason::Released)
+            };
+            self.items.push(Item {
+                class,
+                reason,
+                action: Action::None,
+                note: Some(format!("upload `{}` is released", identity.slug)),
+                subject: Subject::Source {
+                    path: identity.slug.clone(),
+                    trouble: None,
+                },
+            });
         }
     }
 }

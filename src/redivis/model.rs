@@ -45,6 +45,8 @@ pub struct RemoteVersion {
     pub is_deleted: bool,
     /// Milliseconds since 1970.
     pub created_at: Option<i64>,
+    /// Likewise; changes when a version is released again.
+    pub released_at: Option<i64>,
 }
 
 /// A table of one version.

@@ -179,6 +179,8 @@ pub(super) struct Version {
     is_deleted: Option<bool>,
     #[serde(default)]
     created_at: Option<Int>,
+    #[serde(default)]
+    released_at: Option<Int>,
 }
 
 impl Version {
@@ -191,6 +193,7 @@ impl Version {
             is_released,
             is_deleted: self.is_deleted.unwrap_or(false),
             created_at: self.created_at.map(|at| at.0),
+            released_at: self.released_at.map(|at| at.0),
         })
     }
 }

@@ -106,6 +106,7 @@ pub(super) fn job(job: &str, content: JobContent, items: Vec<Item>) -> JobPlan {
         replaced_rows: None,
         held: false,
         history: crate::plan::History::default(),
+        replaces: false,
     }
 }
 
@@ -224,7 +225,10 @@ fn readings() -> JobPlan {
     let owner = SourceKey::owner("coastal-survey", "readings");
     let mut job = job(
         "readings",
-        JobContent::Uploads { owner },
+        JobContent::Uploads {
+            owner,
+            wanted: Vec::new(),
+        },
         vec![
             send(part(0, 0, 5000, 1_048_576)),
             send(part(1, 5000, 20, 4096)),
@@ -253,6 +257,8 @@ fn taxa() -> JobPlan {
         kind: UploadType::Parquet,
         options: crate::base::UploadOptions::default(),
         max_bad_records: 0,
+        renamed_from: None,
+        importing: None,
     };
     let send = item(
         Class::New,
@@ -260,7 +266,14 @@ fn taxa() -> JobPlan {
         Action::Send,
         Subject::Upload(upload),
     );
-    job("taxa", JobContent::Uploads { owner }, vec![send])
+    job(
+        "taxa",
+        JobContent::Uploads {
+            owner,
+            wanted: Vec::new(),
+        },
+        vec![send],
+    )
 }
 
 /// One of nearly everything.

@@ -122,6 +122,7 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::SourceChanged => "the source changed",
         Reason::SourceMissing => "its source is no longer matched",
         Reason::Incomplete => "an attempt that did not complete",
+        Reason::Importing => "the platform still imports it",
         Reason::Duplicate => "a second copy of the same rows",
         Reason::RowsReleased => "its old rows are released, and `on_released` is `fail`",
         Reason::TooManyRejects => "more rejects than `rejects.max`",

@@ -79,6 +79,9 @@ pub struct Behaviour {
     pub integers_through_double: bool,
     /// Q18: rows before a refused one stay.
     pub partial_inserts: bool,
+    /// Rows that hold this text are refused with 400: a rule of the platform
+    /// that no client can know.
+    pub refuses_rows_with: Option<String>,
     /// Q19: names of files are checked as relative paths.
     pub strict_file_names: bool,
     /// Q20: a name that is also a folder of another is refused.
@@ -150,6 +153,7 @@ impl Behaviour {
             num_rows_lag: 0,
             integers_through_double: false,
             partial_inserts: false,
+            refuses_rows_with: None,
             strict_file_names: false,
             refuses_file_folder_clash: false,
             created_status: 201,

@@ -211,6 +211,8 @@ fn respond(
         | Fault::LoseSession { .. }
         | Fault::ExpireUrl
         | Fault::WrongMd5
+        | Fault::WrongCount
+        | Fault::RenameUpload
         | Fault::LagNumRows { .. } => handled(shared, head, route, body, Some(&fault)),
     }
 }

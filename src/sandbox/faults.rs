@@ -189,6 +189,11 @@ pub enum Fault {
     /// Stored bytes are damaged (`PutFile`, `PutChunk`), or the reported MD5 is
     /// wrong (`AttachFiles`).
     WrongMd5,
+    /// `insertRows` adds the rows and answers that it added one less.
+    WrongCount,
+    /// `POST uploads` makes the upload under another name, as if somebody had
+    /// taken the name just before.
+    RenameUpload,
     /// The rows of this insert are counted only after some reads.
     LagNumRows {
         /// Reads of the upload, alone or in a list.

@@ -17,15 +17,25 @@ mod frame;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
 mod plan_files;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
+mod replace;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod run_files;
+#[cfg(test)]
+mod run_rows;
+#[cfg(test)]
+mod run_uploads;
 #[cfg(test)]
 mod saved_plan;
 #[cfg(test)]

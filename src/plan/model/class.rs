@@ -119,6 +119,8 @@ pub enum Reason {
     SourceMissing,
     /// An attempt that did not get all its rows, or a failed upload.
     Incomplete,
+    /// The platform still imports it; it is waited for.
+    Importing,
     /// A second complete attempt of one identity.
     Duplicate,
     /// Its old rows are released, and `on_released: fail`.

@@ -3,7 +3,7 @@
 use super::class::{Action, Class, Reason};
 use super::subject::Subject;
 use super::{Amount, Item};
-use crate::base::{Fingerprint, ManifestName, SourceKey, TableRef, VariableType};
+use crate::base::{Fingerprint, ManifestName, PartIdentity, SourceKey, TableRef, VariableType};
 use crate::manifest::Variable;
 use crate::plan::history::History;
 use crate::source::RowInput;
@@ -33,6 +33,8 @@ pub struct JobPlan {
     pub held: bool,
     /// What released versions hold of the table.
     pub history: History,
+    /// New uploads replace the released rows.
+    pub replaces: bool,
 }
 
 /// What a job's execution needs beside the items.
@@ -46,6 +48,8 @@ pub enum JobContent {
     Uploads {
         /// The owner of their names.
         owner: SourceKey,
+        /// What is listed when all of them are delivered.
+        wanted: Vec<PartIdentity>,
     },
 }
 
@@ -83,6 +87,16 @@ pub struct RowsInputPlan {
     pub rows: u64,
     /// Rows that could not be encoded.
     pub rejects: u64,
+}
+
+impl RowsInputPlan {
+    /// Parts that it keeps and that were delivered for another source.
+    pub fn renamed(&self) -> impl Iterator<Item = &PartIdentity> {
+        self.cuts
+            .iter()
+            .filter_map(|cut| cut.kept.as_ref())
+            .filter(|kept| kept.source != self.input.key)
+    }
 }
 
 /// What a job's sources amount to, sent or not.

@@ -126,6 +126,22 @@ pub struct UploadSubject {
     pub options: UploadOptions,
     /// More bad records than this is a failure.
     pub max_bad_records: u64,
+    /// The upload of a file that vanished, with the same content.
+    pub renamed_from: Option<PartIdentity>,
+    /// An upload of the same file that the platform still imports: it is waited
+    /// for instead of being sent again.
+    pub importing: Option<ListedSubject>,
+}
+
+impl UploadSubject {
+    /// Whether a listed upload is this file's content.
+    pub fn is(&self, listed: &PartIdentity) -> bool {
+        listed.same_rows(&self.identity)
+            || self
+                .renamed_from
+                .as_ref()
+                .is_some_and(|one| listed.same_rows(one))
+    }
 }
 
 /// An upload that the remote lists.

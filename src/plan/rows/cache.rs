@@ -25,6 +25,9 @@ struct StoredPass {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredCut {
     name: String,
+    /// The listed part that it was, likewise.
+    #[serde(default)]
+    kept: Option<String>,
     bytes: u64,
     start: (u64, u64, u64),
 }
@@ -42,6 +45,7 @@ pub(super) fn pass(
         source,
         schema,
         owner: _,
+        is_repeat,
     } = *one;
     let key = CutKey {
         source: input.shown.clone(),
@@ -55,7 +59,11 @@ pub(super) fn pass(
     if let Some(pass) = known.and_then(|stored| reuse(&stored, input, candidates)) {
         return Ok(pass);
     }
-    let mut on_reject = |reject| (context.on_reject)(&job.name, reject);
+    let mut on_reject = |reject| {
+        if !is_repeat {
+            (context.on_reject)(&job.name, reject);
+        }
+    };
     let reading = Reading::new(source, input, schema);
     let listed: Vec<Candidate<'_>> = candidates
         .iter()
@@ -67,22 +75,38 @@ pub(super) fn pass(
     Ok(pass)
 }
 
-/// A stored pass with today's candidates, unless one of them could cut
-/// otherwise: it starts where a stored cut starts and is not that cut.
+/// A stored pass with today's candidates, unless they could cut otherwise: one
+/// starts where a stored cut starts and is not that cut, or the part that a cut
+/// followed is no longer listed.
 fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) -> Option<Pass> {
     let mut cuts = Vec::with_capacity(stored.cuts.len());
     for cut in &stored.cuts {
         let identity = PartName::parse(&cut.name)?.identity;
-        let mut kept = None;
+        let followed = match &cut.kept {
+            Some(name) => Some(PartName::parse(name)?.identity),
+            None => None,
+        };
+        let mut kept: Option<&PartIdentity> = None;
+        let mut is_followed = followed.is_none();
         for candidate in candidates
             .iter()
+            .copied()
             .filter(|one| one.first_row == identity.first_row)
         {
-            if !candidate.same_rows(&identity) {
+            let follows = followed.as_ref().is_some_and(|one| one == candidate);
+            if !follows && !candidate.same_rows(&identity) {
                 return None;
             }
-            kept = Some((*candidate).clone());
+            is_followed |= follows;
+            let rank = |one: &PartIdentity| (one.source != identity.source, one.refused);
+            if kept.is_none_or(|best| rank(candidate) < rank(best)) {
+                kept = Some(candidate);
+            }
         }
+        if !is_followed {
+            return None;
+        }
+        let kept = kept.cloned();
         let (byte, line, record) = cut.start;
         cuts.push(Cut {
             identity,
@@ -108,12 +132,8 @@ fn remember(context: &PlanContext<'_>, key: &CutKey, pass: &Pass) {
         .cuts
         .iter()
         .map(|cut| StoredCut {
-            name: cut
-                .kept
-                .as_ref()
-                .unwrap_or(&cut.identity)
-                .attempt(0)
-                .to_string(),
+            name: cut.identity.attempt(0).to_string(),
+            kept: cut.kept.as_ref().map(|kept| kept.attempt(0).to_string()),
             bytes: cut.bytes,
             start: (cut.start.byte, cut.start.line, cut.start.record),
         })

@@ -49,6 +49,7 @@ pub(in crate::plan) fn decide_rows(
         replaced_rows: None,
         held: false,
         history: view.history.clone(),
+        replaces: mode == Mode::Replace,
         content: JobContent::Rows(draft.content),
     };
     if rejects > source.max_rejects {
@@ -85,8 +86,7 @@ impl Fate<'_> {
     }
 
     fn decide_input(&mut self, index: usize, input: &RowsInputPlan, allow_empty: bool) {
-        if input.rows == 0 && !allow_empty {
-            self.refuse_empty(input);
+        if input.rows == 0 && !allow_empty && self.refuse_empty(input) {
             return;
         }
         let kept: Vec<&PartIdentity> = input
@@ -101,8 +101,9 @@ impl Fate<'_> {
         }
     }
 
-    /// A source without rows is taken for a mistake.
-    fn refuse_empty(&mut self, input: &RowsInputPlan) {
+    /// A source without rows is taken for a mistake, unless it has rows that are
+    /// rejects. Answers whether it was refused.
+    fn refuse_empty(&mut self, input: &RowsInputPlan) -> bool {
         let key = &input.input.key;
         let listing = self.listing;
         let mut draft = listing.draft.iter().map(|part| &part.name.identity);
@@ -115,17 +116,22 @@ impl Fate<'_> {
                 class: Class::Conflict,
                 reason: Reason::NoRows,
                 action: Action::None,
-                note: Some(format!("`{shown}` has no rows, and the remote holds rows of it")),
+                note: Some(format!(
+                    "`{shown}` has no rows, and the remote holds rows of it"
+                )),
                 subject: Subject::Source {
                     path: shown,
                     trouble: None,
                 },
             });
-        } else if input.rejects == 0 {
+        } else if input.rejects > 0 {
             // Rows that cannot be encoded are rows: their guard speaks for them.
+            return false;
+        } else {
             let note = format!("`{shown}` has no rows");
             self.items.push(unusable(shown, Trouble::NO_ROWS, note));
         }
+        true
     }
 
     /// Released parts of the source that it no longer gives. Answers whether
@@ -295,6 +301,10 @@ impl Fate<'_> {
             .filter(|part| is_gone(&part.name.identity))
         {
             let (class, reason, action) = match self.source.on_missing {
+                // What replaces a table is what the sources say, and no more.
+                OnMissing::Keep | OnMissing::Delete if self.mode != Mode::Append => {
+                    (Class::Superseded, Reason::SourceMissing, Action::Delete)
+                }
                 OnMissing::Keep => (Class::Extra, Reason::SourceMissing, Action::None),
                 OnMissing::Delete => (Class::Extra, Reason::SourceMissing, Action::Delete),
                 OnMissing::Fail => (Class::Conflict, Reason::ExtraRefused, Action::None),

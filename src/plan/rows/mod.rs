@@ -59,14 +59,14 @@ pub(super) fn equals_release(drafts: &[&RowsContent], listing: &Listing<'_>) -> 
             .flat_map(|content| &content.inputs)
             .flat_map(|input| &input.cuts)
     };
-    let newest = || listing.released.iter().filter(|part| part.is_newest);
     listing.draft.is_empty()
         && listing.foreign.is_empty()
         && listing.foreign_released.is_empty()
-        && cuts().count() == newest().count()
+        && cuts().count() == listing.released.len()
         && cuts().all(|cut| {
             cut.kept.as_ref().is_some_and(|kept| {
-                newest().any(|part| part.is_complete_part && part.name.identity == *kept)
+                let mut released = listing.released.iter();
+                released.any(|part| part.is_complete_part && part.name.identity == *kept)
             })
         })
 }

@@ -1,5 +1,7 @@
 //! Every source of a job is passed over once; its cut follows the remote.
 
+use std::collections::BTreeSet;
+
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::cache;
@@ -21,7 +23,8 @@ pub(in crate::plan) struct RowsDraft {
     pub(in crate::plan) content: RowsContent,
     /// Problems and skipped paths.
     pub(super) items: Vec<Item>,
-    /// Keys of sources that exist but that this run does not see (`--shard`).
+    /// Keys of sources that have not vanished and that this run does not see or
+    /// cannot use.
     pub(super) unseen: Vec<SourceKey>,
 }
 
@@ -36,7 +39,7 @@ pub(in crate::plan) fn pass_rows(
     let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, unseen) = context.selection.split_rows(resolved.inputs);
+    let (inputs, mut unseen) = context.selection.split_rows(resolved.inputs);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let known: Vec<(String, VariableType)> = view
         .variables
@@ -55,10 +58,15 @@ pub(in crate::plan) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
-    let keys: Vec<&SourceKey> = inputs
+    // What is left out on purpose, or cannot be used, has not vanished.
+    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
+    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
+    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let vanished: Vec<&PartIdentity> = candidates
         .iter()
-        .map(|input| &input.key)
-        .chain(&unseen)
+        .filter(|one| {
+            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
+        })
         .collect();
     let one = OnePass {
         context,
@@ -66,33 +74,46 @@ pub(in crate::plan) fn pass_rows(
         source,
         schema: &schema,
         owner: &owner,
+        is_repeat: false,
     };
+    let fitting = |input: &RowInput, claimed: &BTreeSet<PartIdentity>| -> Vec<&PartIdentity> {
+        let own = candidates.iter().filter(|one| one.source == input.key);
+        let others = vanished.iter().copied();
+        own.chain(others.filter(|one| !claimed.contains(*one)))
+            .collect()
+    };
+    let none = BTreeSet::new();
     let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
-            .map(|input| {
-                let own = candidates.iter().any(|one| one.source == input.key);
-                let fitting: Vec<&PartIdentity> = candidates
-                    .iter()
-                    .filter(|one| {
-                        if own {
-                            one.source == input.key
-                        } else {
-                            !keys.contains(&&one.source)
-                        }
-                    })
-                    .collect();
-                pass_one(&one, input, &fitting)
-            })
+            .map(|input| pass_one(&one, input, &fitting(input, &none)))
             .collect()
     });
     let mut planned = Vec::with_capacity(passes.len());
-    for pass in passes {
+    let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
+    for (input, mut pass) in inputs.iter().zip(passes) {
         check_cancel(context.call.cancel)?;
+        // Rows that vanished from one source can have gone to one other only.
+        if pass
+            .as_ref()
+            .is_ok_and(|pass| pass.renamed().any(|kept| claimed.contains(kept)))
+        {
+            let again = OnePass {
+                is_repeat: true,
+                ..one
+            };
+            pass = pass_one(&again, input, &fitting(input, &claimed));
+        }
         match pass {
-            Ok(pass) => planned.push(pass),
+            Ok(pass) => {
+                claimed.extend(pass.renamed().cloned());
+                planned.push(pass);
+            }
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(source_error(&error)),
+            Err(error) => {
+                unseen.push(input.key.clone());
+                items.push(source_error(&error));
+            }
         }
     }
     Ok(RowsDraft {
@@ -114,6 +135,8 @@ pub(super) struct OnePass<'a> {
     pub(super) source: &'a RowsSource,
     pub(super) schema: &'a [Variable],
     pub(super) owner: &'a SourceKey,
+    /// The source was passed over before: its rejects were told.
+    pub(super) is_repeat: bool,
 }
 
 fn pass_one(

@@ -11,6 +11,7 @@ use super::{Exchange, Handled, fields, insert_legal_name, tables, versions};
 use crate::base::{Md5Digest, VariableType};
 use crate::sandbox::answer::{Answer, Refusal};
 use crate::sandbox::bodies::BodyRef;
+use crate::sandbox::faults::Fault;
 use crate::sandbox::import::{self, ImportError, Imported, Reading};
 use crate::sandbox::limits;
 use crate::sandbox::multipart::{Parts, boundary};
@@ -130,6 +131,9 @@ pub(super) fn create(x: &mut Exchange<'_, '_>) -> Handled {
     let mut catalog = store.catalog();
     let (id, uri) = {
         record.id = catalog.new_upload_id();
+        if matches!(x.fault, Some(Fault::RenameUpload)) {
+            record.name.push_str("_1");
+        }
         record.name = free_name(store, &catalog, key, &record.name)?;
         (record.id, tables::uri(store, &catalog, key))
     };

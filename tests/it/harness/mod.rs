@@ -8,6 +8,7 @@
 mod files;
 mod outcome;
 mod process;
+mod raw;
 mod world;
 
 pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
