@@ -1,6 +1,7 @@
 //! What every command gets: the environment, the way to write, the token that
 //! signals cancel.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     /// Stderr, shared by bars and log.
     pub screen: LogScreen,
     http: Arc<OnceLock<Arc<Http>>>,
+    /// Bytes that went out in this process.
+    moved: Arc<AtomicU64>,
 }
 
 impl<'a> Context<'a> {
@@ -37,18 +40,25 @@ impl<'a> Context<'a> {
             cancel: CancelToken::new(),
             screen,
             http: Arc::default(),
+            moved: Arc::default(),
         }
     }
 
     /// Watches for signals and the deadline from here on.
     pub fn watch(&self, deadline: Option<Duration>) -> Result<Watch, Failure> {
+        let moved = Arc::clone(&self.moved);
+        let http = Arc::clone(&self.http);
+        let progress = move || {
+            let answered = http.get().map_or(0, |http| http.stats().requests);
+            moved.load(Ordering::Relaxed).wrapping_add(answered)
+        };
         let http = Arc::clone(&self.http);
         let cut = move || {
             if let Some(http) = http.get() {
                 http.shutdown();
             }
         };
-        signals::watch(self.cancel.clone(), deadline, cut)
+        signals::watch(self.cancel.clone(), deadline, progress, cut)
             .map_err(|error| Failure::local_io("cannot watch for signals", &error))
     }
 
@@ -56,6 +66,11 @@ impl<'a> Context<'a> {
     pub fn adopt(&self, workplace: &Workplace) {
         // A command opens one workplace; a second one would keep the first.
         drop(self.http.set(Arc::clone(workplace.reader.http())));
+    }
+
+    /// Bytes went out: the wire is alive.
+    pub fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// How progress is shown.

@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::exit::ExitCode;
 use super::settings::SettingsError;
 use super::token::TokenError;
+use super::signals::code_of;
+use crate::base::cancel::CancelReason;
+use crate::manifest::ManifestError;
 use crate::state::StateError;
 
 /// Why a command did not do what was asked.
@@ -25,6 +28,24 @@ pub struct Failure {
     pub causes: Vec<String>,
     /// What to try.
     pub hint: Option<String>,
+    /// What is wrong with the manifest, each with its place; it is shown instead
+    /// of the message.
+    #[serde(serialize_with = "as_problems")]
+    pub problems: Option<Box<ManifestError>>,
+}
+
+/// The code of everything that was asked to stop.
+const STOPPED: &str = "run/stopped";
+
+/// A failure as a line of JSON.
+#[derive(Serialize)]
+struct FailureLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    exit_word: &'static str,
+    retry: bool,
+    #[serde(flatten)]
+    failure: &'a Failure,
 }
 
 impl Failure {
@@ -36,7 +57,49 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
+            problems: None,
         }
+    }
+
+    /// A manifest that cannot be used.
+    pub fn of_manifest(error: Box<ManifestError>) -> Self {
+        Self {
+            problems: Some(error.clone()),
+            ..Self::of(ExitCode::Manifest, "manifest/invalid", &*error)
+        }
+    }
+
+    /// Somebody asked to stop; [`Self::stopped_by`] says who.
+    pub fn stopped(error: &dyn Error) -> Self {
+        Self::of(ExitCode::Temporary, STOPPED, error)
+    }
+
+    /// The same, with what stopped the command where that is why it failed.
+    #[must_use]
+    pub fn stopped_by(self, reason: Option<CancelReason>) -> Self {
+        let Some(reason) = reason.filter(|_| self.code == STOPPED) else {
+            return self;
+        };
+        let by = match reason {
+            CancelReason::Interrupted => "SIGINT",
+            CancelReason::Terminated => "SIGTERM",
+            CancelReason::Deadline => "the deadline",
+            CancelReason::Abandoned => "an earlier failure",
+        };
+        let message = format!("stopped by {by} before anything was sent");
+        Self::new(code_of(reason), STOPPED, message).hint("run the same command again")
+    }
+
+    /// For a script: one line of JSON without its line break.
+    pub fn line(&self) -> String {
+        let line = FailureLine {
+            kind: "failure",
+            exit_word: self.exit.name(),
+            retry: self.exit.is_worth_retrying(),
+            failure: self,
+        };
+        // Texts and numbers always serialise.
+        serde_json::to_string(&line).unwrap_or_default()
     }
 
     /// An error and the chain below it.
@@ -91,7 +154,10 @@ impl Failure {
     }
 
     /// The text for stderr, several lines, the last one ended.
-    pub fn render(&self, colour: bool) -> String {
+    pub fn render(&self, colour: bool, width: usize) -> String {
+        if let Some(problems) = &self.problems {
+            return problems.render(colour, width);
+        }
         let (bold, red, cyan, plain) = if colour {
             ("\x1b[1m", "\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
         } else {
@@ -133,12 +199,45 @@ fn as_number<S: serde::Serializer>(exit: &ExitCode, serializer: S) -> Result<S::
     serializer.serialize_u8(exit.number())
 }
 
+/// One problem of a manifest, for scripts.
+#[derive(Serialize)]
+struct ProblemLine<'a> {
+    code: &'static str,
+    message: &'a str,
+    path: String,
+    line: usize,
+    column: usize,
+    help: Option<&'a str>,
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_problems<S: serde::Serializer>(
+    error: &Option<Box<ManifestError>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let problems = error.iter().flat_map(|error| {
+        error.problems().iter().map(|problem| {
+            let source = error.source_of(problem);
+            let (line, column) = source.map_or((0, 0), |text| text.position(problem.span.start));
+            ProblemLine {
+                code: problem.code.as_str(),
+                message: &problem.message,
+                path: source.map_or_else(String::new, |text| text.path.display().to_string()),
+                line,
+                column,
+                help: problem.help.as_deref(),
+            }
+        })
+    });
+    serializer.collect_seq(problems)
+}
+
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         let hint = state_hint(&error);
         let (exit, code) = match &error {
             StateError::Locked { .. } => (ExitCode::Locked, "state/locked"),
-            StateError::Cancelled { .. } => (ExitCode::Locked, "state/cancelled"),
+            StateError::Cancelled { .. } => (ExitCode::Locked, STOPPED),
             StateError::Damaged { .. } => (ExitCode::Temporary, "state/damaged"),
             StateError::Folder { .. } => (ExitCode::LocalIo, "state/folder"),
             StateError::File { .. } => (ExitCode::LocalIo, "state/file"),
@@ -202,13 +301,17 @@ impl From<TokenError> for Failure {
             TokenError::CommandFailed { .. } => "token/command-failed",
             TokenError::Unusable { .. } => "token/unusable",
         };
-        let failure = Self::of(ExitCode::NotAuthorised, code, &error);
-        if matches!(error, TokenError::Missing) {
-            return failure.hint(
-                "make one in your workspace's settings on redivis.com; `--endpoint sandbox` needs none",
-            );
-        }
-        failure
+        let hint = match &error {
+            TokenError::Missing => {
+                "make one in your workspace's settings on redivis.com; `--endpoint sandbox` needs none"
+            }
+            TokenError::File { .. } => "check the path and who may read it",
+            TokenError::Command { .. } | TokenError::CommandFailed { .. } => {
+                "run the command by itself: it must print the token and end with 0"
+            }
+            TokenError::Unusable { .. } => "a token is one word of visible characters",
+        };
+        Self::of(ExitCode::NotAuthorised, code, &error).hint(hint)
     }
 }
 
@@ -238,7 +341,7 @@ mod tests {
         let failure = Failure::of(ExitCode::LocalIo, "a/b", &Outer { source }).hint("try water");
 
         assert_eq!(
-            failure.render(false),
+            failure.render(false, 100),
             "error[a/b]: cannot read `a`\n  caused by: disk on fire\n  help: try water\n"
         );
     }
@@ -247,8 +350,8 @@ mod tests {
     fn colour_is_an_argument() {
         let failure = Failure::new(ExitCode::Failed, "a/b", "no");
 
-        assert!(!failure.render(false).contains('\x1b'));
-        assert!(failure.render(true).contains("\x1b[1;31merror[a/b]"));
+        assert!(!failure.render(false, 100).contains('\x1b'));
+        assert!(failure.render(true, 100).contains("\x1b[1;31merror[a/b]"));
     }
 
     #[test]
@@ -256,7 +359,7 @@ mod tests {
         let failure = Failure::new(ExitCode::Failed, "a/b", "no\x1b[2J\r\nmore\u{9b}");
 
         assert_eq!(
-            failure.render(false),
+            failure.render(false, 100),
             "error[a/b]: no\\u{1b}[2J\\r\n    more\\u{9b}\n"
         );
     }
@@ -273,7 +376,7 @@ mod tests {
         assert_eq!(failure.exit, ExitCode::Locked);
         assert!(
             failure
-                .render(false)
+                .render(false, 100)
                 .starts_with("error[state/locked]: locked by run `r`\n  help: ")
         );
     }

@@ -16,8 +16,9 @@ impl From<LoadError> for Failure {
                 .hint("give the path of a manifest; `redivis-ingest schema` describes one"),
             LoadError::TooLarge { .. } => {
                 Self::of(ExitCode::Manifest, "manifest/too-large", &error)
+                    .hint("name files by globs instead of one by one, or make several manifests")
             }
-            LoadError::Invalid(_) => Self::of(ExitCode::Manifest, "manifest/invalid", &error),
+            LoadError::Invalid(error) => Self::of_manifest(error.clone()),
         }
     }
 }
@@ -38,12 +39,11 @@ impl From<PlanError> for Failure {
             PlanError::State(_) => Self::of(ExitCode::LocalIo, "state/statement", &error),
             PlanError::NothingSelected(_) => {
                 Self::of(ExitCode::Usage, "cli/nothing-selected", &error)
+                    .hint("the names of jobs and tags are those in the manifest")
             }
-            PlanError::NameTaken { .. } => {
-                Self::of(ExitCode::Manifest, "manifest/name-taken", &error)
-                    .hint("give one of them a `prefix`, or exclude the file from one")
-            }
-            PlanError::Cancelled => Self::of(ExitCode::Temporary, "run/stopped", &error),
+            PlanError::NameTaken { .. } => Self::of(ExitCode::Input, "source/same-name", &error)
+                .hint("give one of them a `prefix`, or exclude the file from one"),
+            PlanError::Cancelled => Self::stopped(&error),
         }
     }
 }
@@ -94,7 +94,7 @@ fn of_api(error: &dyn Error, source: &ApiError) -> Failure {
             "redivis/network",
             Some("check the address, the network and the proxy; then run the same command again"),
         ),
-        ApiErrorKind::Cancelled => (ExitCode::Temporary, "run/stopped", None),
+        ApiErrorKind::Cancelled => return Failure::stopped(error),
         ApiErrorKind::LocalRead => (ExitCode::LocalIo, "local/read", None),
     };
     let failure = Failure::of(exit, code, error);
@@ -105,12 +105,11 @@ fn of_api(error: &dyn Error, source: &ApiError) -> Failure {
 }
 
 fn of_source(error: &dyn Error, source: &SourceError) -> Failure {
-    let (exit, code) = match source.fault() {
-        SourceFault::Input => (ExitCode::Input, "source/unreadable"),
-        SourceFault::Content => (ExitCode::Input, "source/content"),
-        SourceFault::Changed => (ExitCode::Drifted, "source/changed"),
-        SourceFault::LocalIo => (ExitCode::LocalIo, "source/local-io"),
-        SourceFault::Cancelled => (ExitCode::Temporary, "run/stopped"),
+    let exit = match source.fault() {
+        SourceFault::Input | SourceFault::Content => ExitCode::Input,
+        SourceFault::Changed => ExitCode::Drifted,
+        SourceFault::LocalIo => ExitCode::LocalIo,
+        SourceFault::Cancelled => return Failure::stopped(error),
     };
-    Failure::of(exit, code, error)
+    Failure::of(exit, source.code(), error).hint(source.help())
 }

@@ -20,6 +20,7 @@ mod in_process;
 pub mod logging;
 pub mod output;
 pub mod planning;
+pub mod problems;
 pub mod rejects;
 pub mod reporting;
 pub mod settings;
@@ -28,9 +29,11 @@ pub mod token;
 pub mod verdict;
 pub mod workplace;
 
-use args::Parsed;
+use args::{Format, Parsed};
 use context::Context;
 use exit::ExitCode;
+use failure::Failure;
+use output::Output;
 use settings::{Environment, Messages};
 
 use crate::report::log_screen;
@@ -63,13 +66,27 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) 
     let screen = log_screen();
     logging::init(&messages, &screen);
     let context = Context::new(environment, messages, screen);
+    let format = cli.command.format();
     match commands::dispatch(cli, &context) {
         Ok(code) => code,
-        Err(failure) => {
-            say(&failure.render(messages.stderr_colour));
-            failure.exit
+        Err(failure) => end_with(&failure.stopped_by(context.cancel.reason()), format, &context),
+    }
+}
+
+/// Tells a failure: to people on stderr, then to scripts as the last line of
+/// stdout.
+fn end_with(failure: &Failure, format: Format, context: &Context<'_>) -> ExitCode {
+    let style = context.stderr_style();
+    say(&failure.render(style.colour, style.width));
+    match format {
+        Format::Text => {}
+        Format::Json | Format::Ndjson => {
+            if let Err(unwritten) = Output::stdout().line(&failure.line()) {
+                tracing::debug!(error = unwritten.one_line(), "cannot tell the failure");
+            }
         }
     }
+    failure.exit
 }
 
 /// Prints what `clap` says, to the stream that it chooses. Nobody reading it is

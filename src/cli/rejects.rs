@@ -2,6 +2,7 @@
 //! delivered, refused here or by the platform. Counts are always kept; the file
 //! only where there is a run folder.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -15,8 +16,37 @@ use crate::source::rows::Reject;
 use crate::state::RunFolder;
 
 const NAME: &str = "rejects.ndjson";
-/// How many are kept in words, for the summary.
+/// How many are kept in words of each job, and told in the summary.
 const SHOWN: usize = 10;
+
+/// The first rejects of each job in words.
+#[derive(Debug, Default)]
+pub struct FirstRejects {
+    by_job: BTreeMap<ManifestName, Vec<String>>,
+}
+
+impl FirstRejects {
+    /// Keeps it, if it is among the first of its job.
+    pub fn add(&mut self, job: &ManifestName, words: impl FnOnce() -> String) {
+        match self.by_job.get_mut(job) {
+            Some(first) if first.len() >= SHOWN => {}
+            Some(first) => first.push(words()),
+            None => {
+                self.by_job.insert(job.clone(), vec![words()]);
+            }
+        }
+    }
+
+    /// Those of one job.
+    pub fn of(&self, job: &ManifestName) -> Vec<String> {
+        self.by_job.get(job).cloned().unwrap_or_default()
+    }
+
+    /// The first of all.
+    pub fn all(&self) -> Vec<String> {
+        self.by_job.values().flatten().take(SHOWN).cloned().collect()
+    }
+}
 
 /// Where rejects go.
 #[derive(Debug)]
@@ -29,7 +59,7 @@ pub struct RejectsFile {
 struct State {
     file: Option<BufWriter<File>>,
     count: u64,
-    first: Vec<String>,
+    first: FirstRejects,
     failed: bool,
 }
 
@@ -69,7 +99,7 @@ impl RejectsFile {
             why: reject.why.to_string(),
             by: "encoding",
         };
-        self.write(&line, &reject.to_string());
+        self.write(job, &line, || reject.to_string());
     }
 
     /// A row that the platform refused.
@@ -84,18 +114,15 @@ impl RejectsFile {
             why: row.message.clone(),
             by: "platform",
         };
-        self.write(
-            &line,
-            &format!("{} row {}: {}", row.source, row.row, row.message),
-        );
+        self.write(job, &line, || {
+            format!("{} row {}: {}", row.source, row.row, row.message)
+        });
     }
 
-    fn write(&self, line: &RejectLine<'_>, words: &str) {
+    fn write(&self, job: &ManifestName, line: &RejectLine<'_>, words: impl FnOnce() -> String) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;
-        if state.first.len() < SHOWN {
-            state.first.push(words.to_owned());
-        }
+        state.first.add(job, words);
         if state.failed {
             return;
         }
@@ -119,7 +146,16 @@ impl RejectsFile {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .first
-            .clone()
+            .all()
+    }
+
+    /// The first of a job in words.
+    pub fn first_of(&self, job: &ManifestName) -> Vec<String> {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first
+            .of(job)
     }
 
     /// Writes what is buffered; answers where the file is, if there is one.

@@ -120,39 +120,56 @@ impl<'a> Reporting<'a> {
             Err(_) => (None, &nothing),
         };
         let report = RunReport::new(plan, end, facts);
-        self.write_report(&report)?;
         let line = report.one_line();
-        let ended_ms = self.context.environment.now_ms();
-        self.workplace
-            .store
-            .run_ended(
-                self.workplace.run_id.as_str(),
-                ended_ms,
-                exit.number(),
-                &line,
-            )
-            .map_err(Failure::from)?;
-        if let Some(path) = &self.args.summary {
-            write_file(path, |out| writeln!(out, "{line}"))?;
+        // What cannot be kept is told, and the result is printed all the same.
+        let mut exits = vec![exit];
+        for unkept in self.keep(&report, &line, exit) {
+            self.say(&unkept);
+            exits.push(unkept.exit);
         }
-        if let Err(failure) = done {
-            // Said here and not by the caller, so that the result comes last.
-            super::say(&failure.render(self.context.messages.stderr_colour));
-            if self.args.output.format != Format::Text {
-                Output::stdout().line(&line)?;
-            }
-            return Ok(failure.exit);
+        if let Some(failure) = failure {
+            self.say(failure);
         }
-        let style = self.context.stdout_style();
+        // Last, so that it is the last thing said.
         let mut out = Output::stdout();
         match self.args.output.format {
+            Format::Text if failure.is_some() => {}
             Format::Text => {
-                let written = report.write_text(&mut out, &style);
+                let written = report.write_text(&mut out, &self.context.stdout_style());
                 out.finish(written)?;
             }
             Format::Json | Format::Ndjson => out.line(&line)?,
         }
-        Ok(exit)
+        Ok(match exits.as_slice() {
+            [one] => *one,
+            _ => ExitCode::combine(exits.into_iter().filter(|exit| *exit != ExitCode::Done)),
+        })
+    }
+
+    fn say(&self, failure: &Failure) {
+        let style = self.context.stderr_style();
+        super::say(&failure.render(style.colour, style.width));
+    }
+
+    /// Writes the report, the summary and the end of the run; answers what could
+    /// not be kept.
+    fn keep(&self, report: &RunReport<'_>, line: &str, exit: ExitCode) -> Vec<Failure> {
+        let mut unkept = Vec::new();
+        unkept.extend(self.write_report(report).err());
+        if let Some(path) = &self.args.summary {
+            unkept.extend(write_file(path, |out| writeln!(out, "{line}")).err());
+        }
+        let ended = self.workplace.store.run_ended(
+            self.workplace.run_id.as_str(),
+            self.context.environment.now_ms(),
+            exit.number(),
+            line,
+        );
+        // State is for speed only: without this `status` knows less.
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the end of the run is not in the state");
+        }
+        unkept
     }
 
     fn write_report(&self, report: &RunReport<'_>) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! SIGINT, SIGTERM and `--deadline`: each cancels the run, which then comes to
 //! a clean end. A repeat within 2 s is the same signal (schedulers send it to a
 //! group and to its leader); a later one ends the process at once, which is safe
-//! since every effect has a durable intent. When the clean end takes too long,
-//! sockets are cut, and at last the process is ended.
+//! since every effect has a durable intent. Requests that are under way may end,
+//! but not for ever: when nothing moves any more, or all in all too long, sockets
+//! are cut, and at last the process is ended.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -18,6 +19,10 @@ use crate::base::cancel::CancelReason;
 
 const SAME_SIGNAL: Duration = Duration::from_secs(2);
 const CUT_AFTER: Duration = Duration::from_secs(10);
+/// Nothing moved for so long: what is still open will hardly end.
+const STILL: Duration = Duration::from_millis(1500);
+/// How often the progress is looked at while stopping.
+const LOOK: Duration = Duration::from_millis(250);
 const END_AFTER: Duration = Duration::from_secs(18);
 
 /// Watches until it is dropped.
@@ -27,11 +32,13 @@ pub struct Watch {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Begins to watch. `deadline` counts from now; `cut` is called once, when
-/// sockets have to be cut.
+/// Begins to watch. `deadline` counts from now; `progress` is another number
+/// whenever something moved on the wire; `cut` is called once, when sockets have
+/// to be cut.
 pub fn watch(
     cancel: CancelToken,
     deadline: Option<Duration>,
+    progress: impl Fn() -> u64 + Send + 'static,
     cut: impl Fn() + Send + 'static,
 ) -> io::Result<Watch> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -53,7 +60,7 @@ pub fn watch(
     let stop = Stop::new(deadline.and_then(|deadline| Instant::now().checked_add(deadline)));
     let watchdog = std::thread::Builder::new()
         .name("watchdog".to_owned())
-        .spawn(move || guard(stop, &received, &cancel, &cut))?;
+        .spawn(move || guard(stop, &received, &cancel, &progress, &cut))?;
     Ok(Watch {
         handle,
         threads: vec![listener, watchdog],
@@ -72,7 +79,13 @@ impl Drop for Watch {
 }
 
 /// Acts on signals and on time until nobody sends any more.
-fn guard(mut stop: Stop, received: &Receiver<CancelReason>, cancel: &CancelToken, cut: &impl Fn()) {
+fn guard(
+    mut stop: Stop,
+    received: &Receiver<CancelReason>,
+    cancel: &CancelToken,
+    progress: &impl Fn() -> u64,
+    cut: &impl Fn(),
+) {
     loop {
         let heard = match stop.next() {
             Some(at) => received.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -80,7 +93,7 @@ fn guard(mut stop: Stop, received: &Receiver<CancelReason>, cancel: &CancelToken
         };
         let act = match heard {
             Ok(reason) => stop.on_signal(reason, Instant::now()),
-            Err(RecvTimeoutError::Timeout) => stop.on_time(Instant::now()),
+            Err(RecvTimeoutError::Timeout) => stop.on_time(Instant::now(), progress()),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         match act {
@@ -108,13 +121,55 @@ enum Act {
     End(ExitCode),
 }
 
-/// Where the stopping stands; time is passed in.
+/// Where the stopping stands; time and progress are passed in.
 #[derive(Debug)]
 struct Stop {
     deadline: Option<Instant>,
     signalled: Option<Instant>,
-    stopping: Option<(Instant, CancelReason)>,
+    stopping: Option<Stopping>,
+}
+
+/// A clean end that is under way.
+#[derive(Debug)]
+struct Stopping {
+    since: Instant,
+    reason: CancelReason,
+    /// The last progress, and when it was first seen.
+    progress: Option<u64>,
+    moved: Instant,
+    /// When to look again.
+    look: Instant,
     is_cut: bool,
+}
+
+impl Stopping {
+    fn new(now: Instant, reason: CancelReason) -> Self {
+        Self {
+            since: now,
+            reason,
+            progress: None,
+            moved: now,
+            look: now + LOOK,
+            is_cut: false,
+        }
+    }
+
+    fn on_time(&mut self, now: Instant, progress: u64) -> Option<Act> {
+        if self.is_cut {
+            return Some(Act::End(code_of(self.reason)));
+        }
+        if self.progress != Some(progress) {
+            self.progress = Some(progress);
+            self.moved = now;
+        }
+        if now >= self.moved + STILL || now >= self.since + CUT_AFTER {
+            self.is_cut = true;
+            self.look = self.since + END_AFTER;
+            return Some(Act::Cut);
+        }
+        self.look = now + LOOK;
+        None
+    }
 }
 
 impl Stop {
@@ -123,43 +178,37 @@ impl Stop {
             deadline,
             signalled: None,
             stopping: None,
-            is_cut: false,
         }
     }
 
     /// When [`Self::on_time`] has something to do.
     fn next(&self) -> Option<Instant> {
-        match self.stopping {
+        match &self.stopping {
             None => self.deadline,
-            Some((since, _)) if self.is_cut => Some(since + END_AFTER),
-            Some((since, _)) => Some(since + CUT_AFTER),
+            Some(stopping) => Some(stopping.look),
         }
     }
 
     fn on_signal(&mut self, reason: CancelReason, now: Instant) -> Option<Act> {
         let first = *self.signalled.get_or_insert(now);
         if self.stopping.is_none() {
-            self.stopping = Some((now, reason));
+            self.stopping = Some(Stopping::new(now, reason));
             return Some(Act::Cancel(reason));
         }
         let is_same = now.saturating_duration_since(first) < SAME_SIGNAL;
         (!is_same).then_some(Act::End(code_of(reason)))
     }
 
-    fn on_time(&mut self, now: Instant) -> Option<Act> {
+    fn on_time(&mut self, now: Instant, progress: u64) -> Option<Act> {
         if self.next().is_none_or(|next| now < next) {
             return None;
         }
-        match self.stopping {
+        match &mut self.stopping {
             None => {
-                self.stopping = Some((now, CancelReason::Deadline));
+                self.stopping = Some(Stopping::new(now, CancelReason::Deadline));
                 Some(Act::Cancel(CancelReason::Deadline))
             }
-            Some((_, reason)) if self.is_cut => Some(Act::End(code_of(reason))),
-            Some(_) => {
-                self.is_cut = true;
-                Some(Act::Cut)
-            }
+            Some(stopping) => stopping.on_time(now, progress),
         }
     }
 }
@@ -196,20 +245,35 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_cut_and_then_the_process_ends() {
+    fn sockets_are_cut_when_nothing_moves_and_then_the_process_ends() {
+        let start = Instant::now();
+        let millis = |millis| start + Duration::from_millis(millis);
+        let mut stop = Stop::new(None);
+        stop.on_signal(CancelReason::Terminated, start);
+
+        assert_eq!(stop.on_time(millis(249), 7), None);
+        assert_eq!(stop.next(), Some(millis(250)));
+        assert_eq!(stop.on_time(millis(250), 7), None);
+        assert_eq!(stop.on_time(millis(1600), 7), None, "it moved at 250");
+        assert_eq!(stop.on_time(millis(1850), 7), Some(Act::Cut));
+        assert_eq!(stop.on_time(after(start, 11), 7), None);
+        assert_eq!(stop.next(), Some(after(start, 18)));
+        assert_eq!(
+            stop.on_time(after(start, 18), 7),
+            Some(Act::End(ExitCode::Terminated))
+        );
+    }
+
+    #[test]
+    fn what_moves_gets_ten_seconds() {
         let start = Instant::now();
         let mut stop = Stop::new(None);
         stop.on_signal(CancelReason::Terminated, start);
 
-        assert_eq!(stop.on_time(after(start, 9)), None);
-        assert_eq!(stop.next(), Some(after(start, 10)));
-        assert_eq!(stop.on_time(after(start, 10)), Some(Act::Cut));
-        assert_eq!(stop.on_time(after(start, 11)), None);
-        assert_eq!(stop.next(), Some(after(start, 18)));
-        assert_eq!(
-            stop.on_time(after(start, 18)),
-            Some(Act::End(ExitCode::Terminated))
-        );
+        for second in 1..10 {
+            assert_eq!(stop.on_time(after(start, second), second), None);
+        }
+        assert_eq!(stop.on_time(after(start, 10), 10), Some(Act::Cut));
     }
 
     #[test]
@@ -217,9 +281,9 @@ mod tests {
         let start = Instant::now();
         let mut stop = Stop::new(Some(after(start, 60)));
 
-        assert_eq!(stop.on_time(after(start, 59)), None);
+        assert_eq!(stop.on_time(after(start, 59), 0), None);
         assert_eq!(
-            stop.on_time(after(start, 60)),
+            stop.on_time(after(start, 60), 0),
             Some(Act::Cancel(CancelReason::Deadline))
         );
         assert_eq!(
@@ -238,13 +302,19 @@ mod tests {
         let mut stop = Stop::new(Some(after(start, 60)));
         stop.on_signal(CancelReason::Interrupted, start);
 
-        assert_eq!(stop.next(), Some(after(start, 10)));
+        assert_eq!(stop.next(), Some(start + LOOK));
+        stop.on_time(after(start, 2), 0);
+        assert_eq!(stop.on_time(after(start, 4), 0), Some(Act::Cut));
+        assert_eq!(
+            stop.on_time(after(start, 60), 0),
+            Some(Act::End(ExitCode::Interrupted))
+        );
     }
 
     #[test]
     fn a_signal_to_the_process_cancels_its_run() {
         let cancel = CancelToken::new();
-        let watch = watch(cancel.clone(), None, || {}).unwrap();
+        let watch = watch(cancel.clone(), None, || 0, || {}).unwrap();
 
         signal_hook::low_level::raise(SIGINT).unwrap();
 
@@ -256,7 +326,7 @@ mod tests {
     #[test]
     fn a_deadline_cancels_the_run() {
         let cancel = CancelToken::new();
-        let _watch = watch(cancel.clone(), Some(Duration::from_millis(1)), || {}).unwrap();
+        let _watch = watch(cancel.clone(), Some(Duration::from_millis(1)), || 0, || {}).unwrap();
 
         assert!(!cancel.wait(Duration::from_secs(60)));
     }

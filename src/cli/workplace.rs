@@ -76,7 +76,7 @@ pub struct Workplace {
 }
 
 /// The flags that a workplace is made from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct WorkplaceArgs<'a> {
     /// How to transfer.
     pub transfer: &'a TransferArgs,
@@ -86,6 +86,8 @@ pub struct WorkplaceArgs<'a> {
     pub state: &'a StateArgs,
     /// `--shard`.
     pub shard: Option<Shard>,
+    /// The run's id, where it has one already.
+    pub run_id: Option<RunId>,
 }
 
 impl Workplace {
@@ -107,7 +109,9 @@ impl Workplace {
             args.shard,
             instance,
         );
-        let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
+        let run_id = args
+            .run_id
+            .unwrap_or_else(|| RunId::new(environment.now_ms(), &key, environment.salt()));
         let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");

@@ -14,7 +14,7 @@ use super::model::{
     Action, Amount, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject,
 };
 use super::observe::{DatasetView, TableView};
-use super::problems::{source_problem, source_skipped};
+use super::problems::{source_error, source_problem, source_skipped};
 use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
 use crate::manifest::{Extra, FilesSource, Job};
 use crate::redivis::RemoteFile;
@@ -69,18 +69,16 @@ pub(super) fn plan_files(
                 continue;
             }
         }
-        let note = compared.problem;
-        let (class, reason, action) = if note.is_some() {
-            (Class::Conflict, Reason::SourceProblem, Action::None)
-        } else {
-            (class, reason, action)
-        };
+        if let Some(error) = compared.problem {
+            items.push(source_error(&error));
+            continue;
+        }
         let subject = subject_of(&context.manifest.root, pair, &local, &remote, compared.md5);
         items.push(Item {
             class,
             reason,
             action,
-            note,
+            note: None,
             subject,
         });
     }
@@ -132,7 +130,7 @@ struct Compared {
     class: Class,
     reason: Reason,
     md5: Option<Md5Digest>,
-    problem: Option<String>,
+    problem: Option<SourceError>,
 }
 
 fn compare_pair(
@@ -218,7 +216,7 @@ fn has_receipt(
 fn local_md5(
     context: &PlanContext<'_>,
     file: &LocalFile,
-) -> Result<Result<Md5Digest, String>, PlanError> {
+) -> Result<Result<Md5Digest, SourceError>, PlanError> {
     match digests_of(
         context,
         &file.path(&context.manifest.root),
@@ -227,7 +225,7 @@ fn local_md5(
     ) {
         Ok((md5, _)) => Ok(Ok(md5)),
         Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
-        Err(error) => Ok(Err(error.one_line())),
+        Err(error) => Ok(Err(error.about(&file.shown))),
     }
 }
 

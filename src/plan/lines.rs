@@ -79,6 +79,9 @@ pub struct ItemLine {
     /// What the remote has under the name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Before>,
+    /// The stable code of what is wrong with a source.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
@@ -277,6 +280,7 @@ pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
         rows,
         md5: None,
         before: None,
+        code: None,
         note: item.note.clone(),
     };
     match &item.subject {
@@ -316,8 +320,9 @@ pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
             line.name.clone_from(&listed.name);
             line.source.clone_from(&listed.shown);
         }
-        Subject::Source { path } => {
+        Subject::Source { path, trouble } => {
             "source".clone_into(&mut line.what);
+            line.code = trouble.map(|trouble| trouble.code.to_owned());
             line.name.clone_from(path);
         }
     }

@@ -35,7 +35,7 @@ pub use make::make_plan;
 pub use model::{
     Action, Amount, Class, DatasetPlan, DraftIdentity, FileSubject, Item, JobContent, JobPlan,
     ListedSubject, PLAN_FORMAT, PartSubject, Plan, Reason, RowsContent, RowsInputPlan, Subject,
-    TableSubject, UploadSubject, Wanted,
+    TableSubject, Trouble, UploadSubject, Wanted,
 };
 pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
 pub use saved::{SavedPlan, SavedPlanError, keep_only};

@@ -1,21 +1,36 @@
 //! Sources that cannot be used, and paths that are left out, as items.
 
-use super::model::{Action, Class, Item, Reason, Subject};
-use crate::source::{Severity, SkipReason, Skipped, SourceProblem};
+use super::model::{Action, Class, Item, Reason, Subject, Trouble};
+use crate::source::{SkipReason, Skipped, SourceError, SourceProblem};
 
 /// A source that cannot be used, as an item.
 pub(super) fn source_problem(problem: &SourceProblem) -> Item {
-    let (class, reason) = match problem.kind.severity() {
-        Severity::Error => (Class::Conflict, Reason::SourceProblem),
-        Severity::Warning => (Class::Skipped, Reason::Warning),
+    let trouble = Trouble {
+        code: problem.kind.code(),
+        help: problem.kind.help(),
     };
+    unusable(problem.shown.clone(), trouble, problem.to_string())
+}
+
+/// A source that cannot be read, as an item.
+pub(super) fn source_error(error: &SourceError) -> Item {
+    unusable(
+        error.shown().to_owned(),
+        Trouble::of(error),
+        error.one_line(),
+    )
+}
+
+/// A source of which nothing is sent, as an item.
+pub(super) fn unusable(path: String, trouble: Trouble, note: String) -> Item {
     Item {
-        class,
-        reason,
+        class: Class::Conflict,
+        reason: Reason::SourceProblem,
         action: Action::None,
-        note: Some(problem.to_string()),
+        note: Some(note),
         subject: Subject::Source {
-            path: problem.shown.clone(),
+            path,
+            trouble: Some(trouble),
         },
     }
 }
@@ -34,6 +49,7 @@ pub(super) fn source_skipped(skipped: &Skipped) -> Item {
         note: None,
         subject: Subject::Source {
             path: skipped.shown.clone(),
+            trouble: None,
         },
     }
 }

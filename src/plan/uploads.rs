@@ -12,7 +12,7 @@ use super::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
 use super::observe::TableView;
-use super::problems::{source_problem, source_skipped};
+use super::problems::{source_error, source_problem, source_skipped};
 use crate::base::names::upload_key;
 use crate::base::{Fingerprint, Md5Digest, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
@@ -61,15 +61,7 @@ pub(super) fn pass_uploads(
             }
             Ok((_, None)) => {}
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(Item {
-                class: Class::Conflict,
-                reason: Reason::SourceProblem,
-                action: Action::None,
-                note: Some(error.one_line()),
-                subject: Subject::Source {
-                    path: input.shown.clone(),
-                },
-            }),
+            Err(error) => items.push(source_error(&error.about(&input.shown))),
         }
     }
     Ok(UploadsDraft {

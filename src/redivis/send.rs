@@ -231,6 +231,16 @@ impl Http {
             sent_bytes: outgoing.sent,
             received_bytes,
         });
+        tracing::debug!(
+            call = request.call,
+            method = request.method.as_str(),
+            url = self.subject(request).url,
+            status,
+            took = ?started.elapsed(),
+            sent = outgoing.sent,
+            is_repeat,
+            "request"
+        );
         let attempted = Attempted::With(token);
         let answer = result.map_err(|failure| (failure, attempted.clone()))?;
         self.learn(place, &answer);

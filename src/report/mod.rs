@@ -28,3 +28,4 @@ pub use plan_text::write_plan;
 pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
 pub use style::TextStyle;
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
+pub use words::reason_words;

@@ -56,7 +56,7 @@ pub(super) fn shown(item: &Item) -> Shown {
             shown.from = listed.shown.as_deref().map(clean);
             shown.bytes = None;
         }
-        Subject::Source { path } => {
+        Subject::Source { path, .. } => {
             shown.name = clean(path);
             shown.bytes = None;
         }
@@ -74,7 +74,7 @@ pub(super) fn key_name(item: &Item) -> Cow<'_, str> {
         Subject::Part(part) => Cow::Owned(part.identity.to_string()),
         Subject::Upload(upload) => Cow::Owned(upload.identity.to_string()),
         Subject::Listed(listed) => Cow::Borrowed(&listed.name),
-        Subject::Source { path } => Cow::Borrowed(path),
+        Subject::Source { path, .. } => Cow::Borrowed(path),
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn source_path(item: &Item) -> Option<&str> {
         Subject::Part(part) => Some(&part.shown),
         Subject::Upload(upload) => Some(&upload.shown),
         Subject::Listed(listed) => listed.shown.as_deref(),
-        Subject::Source { path } => Some(path),
+        Subject::Source { path, .. } => Some(path),
         Subject::Version(_) | Subject::Table(_) | Subject::RemoteFile(_) => None,
     }
 }

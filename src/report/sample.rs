@@ -146,6 +146,7 @@ fn scans() -> JobPlan {
         Action::None,
         Subject::Source {
             path: "data/scans/d.tif".to_owned(),
+            trouble: None,
         },
     );
     too_young.note = None;
@@ -155,6 +156,7 @@ fn scans() -> JobPlan {
         Action::None,
         Subject::Source {
             path: "data/scans/\u{1b}[2Je.tif".to_owned(),
+            trouble: None,
         },
     );
     bad.note = Some("cannot read `data/scans/e.tif`: permission denied".to_owned());

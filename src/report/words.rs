@@ -31,6 +31,11 @@ pub(super) fn describe(item: &Item) -> String {
     format!("{}{end}", parts.join(": "))
 }
 
+/// An item's reason in words.
+pub fn reason_words(item: &Item) -> &'static str {
+    reason(item.reason, &item.subject)
+}
+
 /// Why the plan said no, without what differs from item to item of a kind.
 pub(super) fn why_refused(item: &Item) -> String {
     let what = reason(item.reason, &item.subject);
@@ -110,7 +115,6 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::TooYoung => "younger than `min_age`",
         Reason::Symlink => "a link, and `symlinks` is `skip`",
         Reason::NotAFile => "a socket, a pipe or a device",
-        Reason::Warning => "nothing is left out, but look at it",
         Reason::SourceProblem => "cannot be used",
         Reason::Delivered => "delivered",
         Reason::Renamed => "delivered under the source's earlier name",

@@ -157,6 +157,85 @@ impl SourceError {
         }
     }
 
+    /// The stable code of a diagnostic.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "source/not-found",
+            Self::Unreadable { .. } => "source/unreadable",
+            Self::Changed { .. } => "source/changed",
+            Self::Csv { why, .. } => match why {
+                CsvProblem::Ragged { .. } => "rows/ragged",
+                CsvProblem::TextAfterQuote => "rows/bad-quote",
+                CsvProblem::OpenQuote => "rows/open-quote",
+                CsvProblem::TooLong { .. } => "rows/too-long",
+            },
+            Self::Json { why, .. } => match why {
+                JsonProblem::EndsEarly => "rows/ends-early",
+                JsonProblem::TooLong { .. } => "rows/too-long",
+                JsonProblem::NotAnArray => "rows/not-an-array",
+                JsonProblem::DuplicateKey { .. } => "rows/duplicate-key",
+                JsonProblem::Unexpected { .. }
+                | JsonProblem::TrailingComma
+                | JsonProblem::NotANumber
+                | JsonProblem::BadNumber
+                | JsonProblem::ControlCharacter
+                | JsonProblem::BadEscape
+                | JsonProblem::LoneSurrogate
+                | JsonProblem::TooDeep { .. }
+                | JsonProblem::TrailingText => "rows/bad-json",
+            },
+            Self::Encoding { .. } => "rows/encoding",
+            Self::Columns { .. } => "rows/columns",
+            Self::Value { .. } => "rows/value",
+            Self::TooManyColumns { .. } => "rows/too-many-columns",
+            Self::Spool { .. } => "local/spool",
+            Self::Cancelled => "run/stopped",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "check the path, and that nothing removes the file meanwhile",
+            Self::Unreadable { .. } => {
+                "check that the file is whole and that the user who runs this may read it"
+            }
+            Self::Changed { .. } => "run again when nobody writes to it; `min_age` leaves young files out",
+            Self::Csv { why, .. } => match why {
+                CsvProblem::Ragged { .. } => {
+                    "correct the row; if many rows look so, `delimiter` or `quote` may be another"
+                }
+                CsvProblem::TextAfterQuote | CsvProblem::OpenQuote => {
+                    "correct the row; if quotes mean nothing in this file, say `quote: none`"
+                }
+                CsvProblem::TooLong { .. } => "correct the row: the platform takes none so long",
+            },
+            Self::Json { why, .. } => match why {
+                JsonProblem::EndsEarly => "the file may have been cut off: get it whole again",
+                JsonProblem::NotAnArray => "`json` is one array, `ndjson` one object a line",
+                JsonProblem::TooLong { .. } => "correct the row: the platform takes none so long",
+                JsonProblem::Unexpected { .. }
+                | JsonProblem::TrailingComma
+                | JsonProblem::NotANumber
+                | JsonProblem::BadNumber
+                | JsonProblem::ControlCharacter
+                | JsonProblem::BadEscape
+                | JsonProblem::LoneSurrogate
+                | JsonProblem::TooDeep { .. }
+                | JsonProblem::DuplicateKey { .. }
+                | JsonProblem::TrailingText => "correct the file at this place",
+            },
+            Self::Encoding { .. } => "state the file's `encoding`",
+            Self::Columns { .. } => {
+                "correct the schema (`from` names a column); `extra_columns: drop` and `missing_columns: null` allow differences"
+            }
+            Self::Value { .. } => "correct the variable's `value` or `from_path`, or the file's name",
+            Self::TooManyColumns { .. } => "declare a `schema`, or check the `delimiter`",
+            Self::Spool { .. } => "make room in the folder for temporary files, or set `TMPDIR`",
+            Self::Cancelled => "run the same command again",
+        }
+    }
+
     /// The source that it is about, as shown; empty when it is about none.
     pub fn shown(&self) -> &str {
         match self {
@@ -171,6 +250,17 @@ impl SourceError {
             | Self::TooManyColumns { path, .. } => path,
             Self::Spool { .. } | Self::Cancelled => "",
         }
+    }
+
+    /// The same, about a source as it is shown to people.
+    #[must_use]
+    pub fn about(mut self, shown: &str) -> Self {
+        if let Self::NotFound { path, .. } | Self::Unreadable { path, .. } | Self::Changed { path } =
+            &mut self
+        {
+            shown.clone_into(path);
+        }
+        self
     }
 
     /// The error and its causes on one line.

@@ -66,6 +66,7 @@ impl RunLock {
         }
         let mut file = open(path).map_err(|source| lock_error(path, source))?;
         let end = Instant::now().checked_add(timeout);
+        let mut is_told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -75,6 +76,11 @@ impl RunLock {
             let left = end.map_or(POLL, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Err(StateError::locked(read_owner(&mut file).as_ref()));
+            }
+            if !is_told {
+                is_told = true;
+                let owner = describe(read_owner(&mut file).as_ref());
+                tracing::warn!("waiting for {owner} to end");
             }
             if !cancel.wait(left.min(POLL)) {
                 return Err(StateError::Cancelled {

@@ -83,14 +83,13 @@ fn the_same_plan_is_saved_as_the_same_bytes() {
 }
 
 #[test]
-fn a_saved_plan_holds_no_secret_no_path_and_no_time() {
+fn a_saved_plan_holds_no_secret_and_no_absolute_path() {
     under_both(|world| {
         world_with_sources(&world);
         let text = std::fs::read_to_string(save(&world, "plan.ndjson")).unwrap();
         for secret in [crate::harness::TOKEN, world.root().to_str().unwrap()] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
-        assert!(!text.contains("seconds"), "{text}");
     });
 }
 
@@ -114,7 +113,7 @@ fn a_source_that_changed_since_has_drifted_and_the_others_are_done() {
         assert!(world.table("scans", |table| table.file("b.txt").is_none()));
         assert_eq!(
             world.rows("readings"),
-            [r#"{"station":"a","value":1.0}"#]
+            [r#"{"station":"a","value":1}"#]
         );
         let names: Vec<&str> = line["failures"]
             .as_array()

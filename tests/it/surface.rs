@@ -112,7 +112,9 @@ fn the_last_line_stays_within_48_kb() {
     assert_ne!(outcome.status, Some(0));
     let line = outcome.stdout.lines().last().unwrap();
     assert!(line.len() <= 48_000, "{}", line.len());
-    assert_eq!(outcome.last_line()["counts"]["failed"], 300);
+    let counts = &outcome.last_line()["counts"];
+    let open = |kind: &str| counts[kind].as_u64().unwrap();
+    assert_eq!(open("failed") + open("not_reached"), 300);
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn a_run_that_fails_before_its_plan_leaves_a_report_and_a_line_too() {
         assert!(failure.contains("demo.nothing"), "{failure}");
         let report = world.report();
         assert_eq!(report["exit"]["word"], "refused");
-        assert!(report["failure"]["message"].as_str().unwrap().contains("demo.nothing"));
+        assert!(report["failure"].as_str().unwrap().contains("demo.nothing"));
     });
 }
 
@@ -369,7 +371,11 @@ fn every_help_text_is_as_it_was_reviewed() {
     for command in commands {
         let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
         args.push("--help");
-        let outcome = world.call(&args).exits(0);
+        let no_twins = [
+            ("REDIVIS_INGEST_STATE_DIR", ""),
+            ("REDIVIS_INGEST_RETRY_SCALE", ""),
+        ];
+        let outcome = world.call_with(&args, &no_twins).exits(0);
         let name = command.first().map_or("redivis-ingest", String::as_str);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("help_{name}"), outcome.stdout);

@@ -93,6 +93,21 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+impl Command {
+    /// The form of the result on stdout.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Check(args) => args.output.format,
+            Self::Plan(args) => args.output.format,
+            Self::Run(args) => args.output.format,
+            Self::Status(args) => args.output.format,
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) => Format::Text,
+            Self::Schema | Self::Completions(_) => Format::Text,
+        }
+    }
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {

@@ -14,9 +14,9 @@ use crate::base::ByteCount;
 pub enum Format {
     /// For people
     Text,
-    /// One JSON document; for `run`, one line at the end
+    /// One JSON object a line; for `run`, one line at the end
     Json,
-    /// One JSON object a line, as things happen
+    /// The same; `run` also tells on stderr what happens, one JSON object a line
     Ndjson,
 }
 

@@ -1,24 +1,28 @@
 //! `plan`: the dry-run diff.
 
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
-use crate::base::ManifestName;
 use crate::cli::args::{Format, PlanArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, check_writable};
 use crate::cli::planning::{PlanRequest, make};
+use crate::cli::problems::Problems;
+use crate::cli::rejects::FirstRejects;
 use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::plan::{Plan, PlanLines};
 use crate::report::write_plan;
-use crate::source::rows::Reject;
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
+    if let Some(path) = &args.out {
+        check_writable(path)?;
+    }
     let workplace = Workplace::open(
         manifest,
         WorkplaceArgs {
@@ -26,25 +30,27 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
             connection: &args.connection,
             state: &args.state,
             shard: args.select.shard,
+            run_id: None,
         },
         context.environment,
     )?;
     context.adopt(&workplace);
-    let rejects = Rejects::default();
+    let rejects = Mutex::new(FirstRejects::default());
+    let first = || rejects.lock().unwrap_or_else(PoisonError::into_inner);
     let plan = make(
         &workplace,
         context,
         &EventSink::default(),
         &PlanRequest::of_plan(args),
-        &|job, reject| {
-            rejects.add(job, reject);
-        },
+        &|job, reject| first().add(job, || reject.to_string()),
     )?;
     workplace.store.flush().map_err(Failure::from)?;
     if let Some(path) = &args.out {
         save(path, &plan, &workplace)?;
     }
-    show(args, context, &workplace, &plan, &rejects)?;
+    Problems::of_plan(&plan, &|job| first().of(&job.job)).say(context);
+    let shown = first().all();
+    show(args, context, &workplace, &plan, &shown)?;
     Ok(exit_of(args, &plan))
 }
 
@@ -75,7 +81,7 @@ fn show(
     context: &Context<'_>,
     workplace: &Workplace,
     plan: &Plan,
-    rejects: &Rejects,
+    rejects: &[String],
 ) -> Result<(), Failure> {
     let rate = workplace.calls_per_second();
     let mut out = Output::stdout();
@@ -84,7 +90,7 @@ fn show(
             let style = context.stdout_style();
             let shown = args.manifest.manifest.display().to_string();
             let written = write_plan(&mut out, plan, args.all, &style, rate, Some(&shown))
-                .and_then(|()| rejects.write(&mut out));
+                .and_then(|()| write_rejects(&mut out, rejects));
             out.finish(written)
         }
         Format::Json | Format::Ndjson => {
@@ -108,41 +114,18 @@ fn exit_of(args: &PlanArgs, plan: &Plan) -> ExitCode {
     }
 }
 
-/// The first rejects, for people.
-#[derive(Debug, Default)]
-pub(super) struct Rejects {
-    first: std::sync::Mutex<Vec<(String, Reject)>>,
-}
-
-impl Rejects {
-    const SHOWN: usize = 10;
-
-    pub(super) fn add(&self, job: &ManifestName, reject: Reject) {
-        let mut first = self
-            .first
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if first.len() < Self::SHOWN {
-            first.push((job.to_string(), reject));
-        }
+/// The first rows that cannot be encoded, for people.
+fn write_rejects(out: &mut dyn std::io::Write, rejects: &[String]) -> std::io::Result<()> {
+    if rejects.is_empty() {
+        return Ok(());
     }
-
-    pub(super) fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        let first = self
-            .first
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if first.is_empty() {
-            return Ok(());
-        }
-        writeln!(
-            out,
-            "\nRows that cannot be encoded (the first {}):",
-            first.len()
-        )?;
-        for (_, reject) in first.iter() {
-            writeln!(out, "  {reject}")?;
-        }
-        Ok(())
+    writeln!(
+        out,
+        "\nRows that cannot be encoded (the first {}):",
+        rejects.len()
+    )?;
+    for reject in rejects {
+        writeln!(out, "  {reject}")?;
     }
+    Ok(())
 }

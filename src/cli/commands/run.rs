@@ -5,7 +5,9 @@ use crate::cli::args::{PlanArgs, RunArgs};
 use crate::cli::context::{Context, tell_wait};
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
+use crate::cli::output::check_writable;
 use crate::cli::planning::{PlanRequest, make};
+use crate::cli::problems::Problems;
 use crate::cli::rejects::RejectsFile;
 use crate::cli::reporting::Reporting;
 use crate::cli::verdict::verdict;
@@ -15,7 +17,7 @@ use crate::exec::{self, ExecContext, ExecOptions, Protocol};
 use crate::plan::{Class, Plan, Reason, SavedPlan, keep_only};
 use crate::redivis::{Call, Writer, limits};
 use crate::source::rows::Reject;
-use crate::state::RunLock;
+use crate::state::{RunId, RunLock};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
@@ -25,7 +27,10 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
-    let locked = lock(&manifest, args, context)?;
+    for path in [&args.report, &args.summary].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let (locked, run_id) = lock(&manifest, args, context)?;
     let workplace = Workplace::open(
         manifest,
         WorkplaceArgs {
@@ -33,6 +38,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
             connection: &args.connection,
             state: &args.state,
             shard: args.select.shard,
+            run_id: Some(run_id),
         },
         context.environment,
     )?;
@@ -51,7 +57,8 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         saved.as_ref(),
         &rejects,
         &reporting,
-    );
+    )
+    .map_err(|failure| failure.stopped_by(context.cancel.reason()));
     let exit = reporting.finish(done, &rejects);
     drop(locked);
     exit
@@ -88,6 +95,7 @@ fn plan_and_execute(
         })?;
     }
     reporting.show_plan(&plan)?;
+    Problems::of_plan(&plan, &|job| rejects.first_of(&job.job)).say(context);
     if let Some(exit) = exit_of_problems(&plan) {
         let end = exec::not_executed(&plan);
         return Ok(Done { plan, end, exit });
@@ -120,7 +128,10 @@ fn execute(
     let writer = Writer::new(workplace.reader.clone());
     let events = reporting.events();
     let on_wait = |wait: &crate::redivis::Wait| tell_wait(events, wait);
-    let on_bytes = |bytes: u64| events.send(Event::BytesSent(bytes));
+    let on_bytes = |bytes: u64| {
+        context.moved(bytes);
+        events.send(Event::BytesSent(bytes));
+    };
     let clock = context.environment.clock();
     let now_ms = move || clock().div_euclid(1_000_000);
     let transfer = &workplace.transfer;
@@ -169,12 +180,13 @@ fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
     SavedPlan::read(std::io::BufReader::new(file)).map_err(Failure::from)
 }
 
-/// Takes the lock of this manifest's state; none is needed for state in memory.
+/// Takes the lock of this manifest's state, in the name of a new run; none is
+/// needed for state in memory.
 fn lock(
     manifest: &crate::manifest::Manifest,
     args: &RunArgs,
     context: &Context<'_>,
-) -> Result<Option<RunLock>, Failure> {
+) -> Result<(Option<RunLock>, RunId), Failure> {
     use crate::cli::settings::{EndpointChoice, state_key, state_location};
 
     let environment = context.environment;
@@ -188,12 +200,13 @@ fn lock(
         args.select.shard,
         args.state.instance.as_deref(),
     );
+    let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
     let Some(path) = location.lock_path(&key) else {
-        return Ok(None);
+        return Ok((None, run_id));
     };
-    let owner = environment.lock_owner("run");
+    let owner = environment.lock_owner(run_id.as_str());
     RunLock::acquire(&path, &owner, args.lock_timeout, &context.cancel)
-        .map(Some)
+        .map(|lock| (Some(lock), run_id))
         .map_err(Failure::from)
 }
 

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::settings::{EndpointChoice, state_key, state_location};
 use crate::cli::workplace::load_manifest;
-use crate::state::{PastRun, StateStore};
+use crate::state::{PastRun, StateLocation, StateStore};
 
 /// Runs the command.
 pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
@@ -24,6 +24,15 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
         args.shard,
         instance,
     );
+    // Looking leaves nothing behind.
+    let is_there = location
+        .store_path(&key)
+        .is_some_and(|path| path.exists());
+    let location = if is_there {
+        location
+    } else {
+        StateLocation::Memory
+    };
     let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");

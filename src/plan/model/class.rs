@@ -105,8 +105,6 @@ pub enum Reason {
     Symlink,
     /// A socket, a pipe or a device.
     NotAFile,
-    /// Nothing is left out; the message says what to look at.
-    Warning,
     /// Cannot be read, named or matched; the message says more.
     SourceProblem,
     /// The remote lists the part with all its rows.

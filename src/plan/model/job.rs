@@ -163,6 +163,7 @@ impl JobPlan {
                 note: Some(note),
                 subject: Subject::Source {
                     path: self.table.table().to_owned(),
+                    trouble: None,
                 },
             },
         );

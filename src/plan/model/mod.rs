@@ -10,7 +10,7 @@ use serde::Serialize;
 pub use self::class::{Action, Class, Reason};
 pub use self::job::{JobContent, JobPlan, RowsContent, RowsInputPlan, Wanted};
 pub use self::subject::{
-    FileSubject, ListedSubject, PartSubject, Subject, TableSubject, UploadSubject,
+    FileSubject, ListedSubject, PartSubject, Subject, TableSubject, Trouble, UploadSubject,
 };
 use crate::base::{DatasetRef, ManifestName, Sha256Digest, Version};
 

@@ -7,6 +7,7 @@ use crate::base::{
     UploadOptions, UploadType,
 };
 use crate::redivis::{RemoteFile, RemoteUpload, ResourceUri};
+use crate::source::SourceError;
 
 /// The kinds of thing that a plan is about.
 #[derive(Debug, Clone)]
@@ -29,7 +30,34 @@ pub enum Subject {
     Source {
         /// Relative to the manifest's root.
         path: String,
+        /// What is wrong with it, if something is.
+        trouble: Option<Trouble>,
     },
+}
+
+/// What is wrong with a source, as a diagnostic tells it beside the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    /// The stable code, such as `source/no-match`.
+    pub code: &'static str,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
+impl Trouble {
+    /// A source without rows where rows are wanted.
+    pub const NO_ROWS: Self = Self {
+        code: "source/no-rows",
+        help: "if that is right, say `allow_empty: true`",
+    };
+
+    /// Of a source that cannot be read.
+    pub const fn of(error: &SourceError) -> Self {
+        Self {
+            code: error.code(),
+            help: error.help(),
+        }
+    }
 }
 
 /// A table that is created or changed.

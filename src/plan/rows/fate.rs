@@ -10,9 +10,10 @@ use crate::plan::listed::Listing;
 use crate::plan::merge::Mode;
 use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
-    RowsContent, RowsInputPlan, Subject,
+    RowsContent, RowsInputPlan, Subject, Trouble,
 };
 use crate::plan::observe::TableView;
+use crate::plan::problems::unusable;
 use crate::source::rows::Cut;
 
 /// Decides the fate of every cut and of every listed part of one job.
@@ -54,7 +55,8 @@ pub(in crate::plan) fn decide_rows(
         plan.hold(
             Reason::TooManyRejects,
             format!(
-                "{rejects} rows cannot be encoded, and `rejects.max` is {}",
+                "{rejects} {} cannot be encoded, and `rejects.max` is {}",
+                if rejects == 1 { "row" } else { "rows" },
                 source.max_rejects
             ),
         );
@@ -107,26 +109,23 @@ impl Fate<'_> {
         let mut released = listing.released.iter().map(|part| &part.name.identity);
         let has_own = draft.any(|identity| identity.source == *key)
             || released.any(|identity| identity.source == *key);
-        let (reason, note) = if has_own {
-            (
-                Reason::NoRows,
-                "it has no rows, and the remote holds rows of it",
-            )
-        } else {
-            (
-                Reason::SourceProblem,
-                "it has no rows; say `allow_empty: true` if that is right",
-            )
-        };
-        self.items.push(Item {
-            class: Class::Conflict,
-            reason,
-            action: Action::None,
-            note: Some(note.to_owned()),
-            subject: Subject::Source {
-                path: input.input.shown.clone(),
-            },
-        });
+        let shown = input.input.shown.clone();
+        if has_own {
+            self.items.push(Item {
+                class: Class::Conflict,
+                reason: Reason::NoRows,
+                action: Action::None,
+                note: Some(format!("`{shown}` has no rows, and the remote holds rows of it")),
+                subject: Subject::Source {
+                    path: shown,
+                    trouble: None,
+                },
+            });
+        } else if input.rejects == 0 {
+            // Rows that cannot be encoded are rows: their guard speaks for them.
+            let note = format!("`{shown}` has no rows");
+            self.items.push(unusable(shown, Trouble::NO_ROWS, note));
+        }
     }
 
     /// Released parts of the source that it no longer gives. Answers whether
@@ -337,6 +336,7 @@ impl Fate<'_> {
                 note: Some(format!("{rows} rows of `{}` are released", identity.slug)),
                 subject: Subject::Source {
                     path: identity.slug.clone(),
+                    trouble: None,
                 },
             });
         }

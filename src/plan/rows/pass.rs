@@ -8,9 +8,9 @@ use crate::manifest::{Job, RowsSource, Schema, Variable};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
 use crate::plan::listed::Listing;
-use crate::plan::model::{Action, Class, Item, Reason, RowsContent, RowsInputPlan, Subject};
+use crate::plan::model::{Item, RowsContent, RowsInputPlan};
 use crate::plan::observe::TableView;
-use crate::plan::problems::{source_problem, source_skipped};
+use crate::plan::problems::{source_error, source_problem, source_skipped};
 use crate::source::rows::{CutSettings, infer_schema};
 use crate::source::{RowInput, SourceError, resolve_rows};
 
@@ -92,15 +92,7 @@ pub(in crate::plan) fn pass_rows(
         match pass {
             Ok(pass) => planned.push(pass),
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => items.push(Item {
-                class: Class::Conflict,
-                reason: Reason::SourceProblem,
-                action: Action::None,
-                subject: Subject::Source {
-                    path: error.shown().to_owned(),
-                },
-                note: Some(error.one_line()),
-            }),
+            Err(error) => items.push(source_error(&error)),
         }
     }
     Ok(RowsDraft {

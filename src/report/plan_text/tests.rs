@@ -211,6 +211,7 @@ fn a_held_job_says_that_nothing_of_it_is_sent() {
         Action::None,
         crate::plan::Subject::Source {
             path: "scans".to_owned(),
+            trouble: None,
         },
     );
     guard.note = Some("expected at least 5 files, found 1".to_owned());

@@ -172,7 +172,7 @@ pub enum SourceProblemKind {
     #[error("does not exist")]
     NotFound,
     /// A literal path that is a folder.
-    #[error("is a folder; use a glob such as `{{folder}}/**/*`")]
+    #[error("is a folder, not a file")]
     IsAFolder,
     /// A literal path that is a socket, a pipe or a device.
     #[error("is not a regular file")]
@@ -257,42 +257,7 @@ pub enum SourceProblemKind {
     UnknownType,
 }
 
-/// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The job can go on.
-    Warning,
-    /// Nothing of the job is sent.
-    Error,
-}
-
 impl SourceProblemKind {
-    /// How bad it is.
-    pub const fn severity(&self) -> Severity {
-        match self {
-            Self::CaseTwins { .. } => Severity::Warning,
-            Self::NoMatch
-            | Self::BadPattern { .. }
-            | Self::NotFound
-            | Self::IsAFolder
-            | Self::NotAFile
-            | Self::Unreadable { .. }
-            | Self::DanglingLink
-            | Self::LinkLoop
-            | Self::LinkNotAllowed
-            | Self::NotUtf8
-            | Self::NotBelowBase { .. }
-            | Self::BadName { .. }
-            | Self::SameName { .. }
-            | Self::FormTwins { .. }
-            | Self::FolderClash { .. }
-            | Self::TwoReadings
-            | Self::SameKey { .. }
-            | Self::SameUploadName { .. }
-            | Self::UnknownType => Severity::Error,
-        }
-    }
-
     /// The stable code of a diagnostic.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -316,6 +281,37 @@ impl SourceProblemKind {
             Self::SameKey { .. } => "source/same-key",
             Self::SameUploadName { .. } => "source/same-upload-name",
             Self::UnknownType => "source/unknown-type",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NoMatch => {
+                "check the pattern and the folder it starts in; if nothing is right too, say `allow_empty: true`"
+            }
+            Self::BadPattern { .. } => "`*`, `**`, `?` and `[..]` are special in a pattern",
+            Self::NotFound => {
+                "check the path, which starts at the manifest's folder; if it may be missing, say `allow_empty: true`"
+            }
+            Self::IsAFolder => "name a file, or use `glob` instead of `path`, as in `glob: FOLDER/**/*`",
+            Self::NotAFile => "name a regular file",
+            Self::Unreadable { .. } => "give the user who runs this the right to read it",
+            Self::DanglingLink => "repair or remove the link, exclude it, or say `symlinks: skip`",
+            Self::LinkLoop => "remove the link, exclude it, or say `symlinks: skip`",
+            Self::LinkNotAllowed => "exclude it, or say `symlinks: follow` or `symlinks: skip`",
+            Self::NotUtf8 => "rename the file, or exclude it",
+            Self::NotBelowBase { .. } => "give a `base` that is a folder above all files of the entry",
+            Self::BadName { .. } => "rename the file, or give another `base` or `prefix`",
+            Self::SameName { .. } => "give one of the entries a `prefix`, or exclude one of the files",
+            Self::FormTwins { .. } | Self::CaseTwins { .. } => {
+                "rename or exclude one of them: many systems could not hold both"
+            }
+            Self::FolderClash { .. } => "rename one of them, or give one of the entries a `prefix`",
+            Self::TwoReadings => "let only one of the entries match it, with `exclude`",
+            Self::SameKey { .. } => "rename one of the files",
+            Self::SameUploadName { .. } => "rename one of the files, or give it a `name` of its own",
+            Self::UnknownType => "state `type`, such as `type: delimited`",
         }
     }
 }

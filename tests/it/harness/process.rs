@@ -1,7 +1,7 @@
 //! Programs under way: frozen in the middle, signalled, brought to their end; and
 //! what they leave in the state folder.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::world::{TOKEN, World};
 
 /// How long a test waits for what must come; it is never waited out.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asserts that something took no longer than the user was promised.
 #[track_caller]
@@ -84,18 +84,24 @@ impl World {
         Outcome::of(&child.wait_with_output().unwrap())
     }
 
-    /// Reads stderr until a line has this text.
+    /// Reads stderr until a line has this text; `child` is ended when it does not
+    /// come.
     pub(crate) fn wait_for_line(&self, child: &mut Child, text: &str) {
-        let stderr = child.stderr.as_mut().unwrap();
-        let mut seen = Vec::new();
-        let mut byte = [0];
-        while stderr.read(&mut byte).unwrap() == 1 {
-            seen.extend(byte);
-            if byte == *b"\n" && String::from_utf8_lossy(&seen).contains(text) {
-                return;
+        let stderr = child.stderr.take().unwrap();
+        let wanted = text.to_owned();
+        let (sender, received) = std::sync::mpsc::channel();
+        // The rest is read too, so that the child never waits for a reader.
+        std::thread::spawn(move || {
+            for line in std::io::BufReader::new(stderr).lines().map_while(Result::ok) {
+                if line.contains(&wanted) {
+                    drop(sender.send(()));
+                }
             }
+        });
+        if received.recv_timeout(PATIENCE).is_err() {
+            drop(child.kill());
+            panic!("no {text:?} on stderr");
         }
-        panic!("no {text:?} in {:?}", String::from_utf8_lossy(&seen));
     }
 
     /// Sends a POST, and does not wait for an answer.
