@@ -206,6 +206,23 @@ fn another_process_goes_on_with_a_session_of_the_older_endpoint() {
 }
 
 #[test]
+fn a_session_outlives_a_restart_of_both_sides() {
+    under_both(|mut world| {
+        let content = large(&world, 13);
+        kill_after_chunks(&world, 5, &["--chunk-size", "4MiB"]);
+        world.restart();
+
+        let (outcome, report) = world.run_reported(&["--chunk-size", "4MiB"]);
+
+        outcome.exits(0);
+        world.holds("scans", &[("large", &content)]);
+        assert!(world.asked(Operation::OpenSession).is_empty());
+        let sent = item(&report, "large")["bytes_sent"].as_u64().unwrap();
+        assert!(sent <= (LARGE - 5 * 4 * MIB) as u64, "{sent} bytes were sent");
+    });
+}
+
+#[test]
 fn without_its_state_a_killed_transfer_starts_again_and_ends_the_same() {
     under_both(|world| {
         let content = large(&world, 8);
@@ -326,40 +343,47 @@ fn operation_looks(operation: Operation) -> bool {
 
 #[test]
 fn a_run_can_be_killed_at_any_request_that_matters() {
-    for character in [Character::Friendly, Character::Worst] {
-        let requests = undisturbed(character);
-        for (number, operation) in &requests {
-            let is_write = matches!(
-                operation,
-                Operation::CreateVersion
-                    | Operation::CreateTable
-                    | Operation::CreateTempUploads
-                    | Operation::PutFile
-                    | Operation::AttachFiles
-            );
-            // Nothing is different after any of the reads that plan.
-            if !is_write && !operation_looks(*operation) {
-                continue;
-            }
-            let ways = [
-                (FreezePoint::AfterEffect, Thaw::Abandon),
-                (FreezePoint::BeforeEffect, Thaw::Abandon),
-                (FreezePoint::BeforeEffect, Thaw::Apply),
-            ];
-            for (point, then) in ways {
-                eprintln!("{character:?}: {operation:?}, request {number}, {point:?}, {then:?}");
-                let world = small_world(character);
-                kill_at(&world, *number, point, then);
-                if point == FreezePoint::BeforeEffect {
-                    world.forget_state();
-                }
+    kill_everywhere(Character::Friendly);
+}
 
-                world.run(&[]).exits(0);
+#[test]
+fn a_run_can_be_killed_anywhere_under_the_worst_answers_too() {
+    kill_everywhere(Character::Worst);
+}
 
-                holds_small(&world);
-                crate::harness::has_one_draft(&world);
-                world.finds_nothing_to_do();
+fn kill_everywhere(character: Character) {
+    let requests = undisturbed(character);
+    for (number, operation) in &requests {
+        let is_write = matches!(
+            operation,
+            Operation::CreateVersion
+                | Operation::CreateTable
+                | Operation::CreateTempUploads
+                | Operation::PutFile
+                | Operation::AttachFiles
+        );
+        // Nothing is different after any of the reads that plan.
+        if !is_write && !operation_looks(*operation) {
+            continue;
+        }
+        let ways = [
+            (FreezePoint::AfterEffect, Thaw::Abandon),
+            (FreezePoint::BeforeEffect, Thaw::Abandon),
+            (FreezePoint::BeforeEffect, Thaw::Apply),
+        ];
+        for (point, then) in ways {
+            eprintln!("{character:?}: {operation:?}, request {number}, {point:?}, {then:?}");
+            let world = small_world(character);
+            kill_at(&world, *number, point, then);
+            if point == FreezePoint::BeforeEffect {
+                world.forget_state();
             }
+
+            world.run(&[]).exits(0);
+
+            holds_small(&world);
+            crate::harness::has_one_draft(&world);
+            world.finds_nothing_to_do();
         }
     }
 }

@@ -112,33 +112,7 @@ impl World {
         calls.retain(|call| (200..300).contains(&call.status));
         calls
     }
-}
 
-/// The end of one item of a report.
-#[track_caller]
-pub(crate) fn item<'a>(report: &'a Value, name: &str) -> &'a Value {
-    let items = report["items"].as_array().unwrap();
-    items
-        .iter()
-        .find(|item| item["name"] == name)
-        .unwrap_or_else(|| panic!("the report has no item {name:?}: {report:#}"))
-}
-
-/// Kills a process as `kill -9` does, and waits for its end.
-pub(crate) fn kill(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-/// Asserts that the dataset has one draft.
-#[track_caller]
-pub(crate) fn has_one_draft(world: &World) {
-    let seen = world.inspect();
-    let versions = &seen.dataset(DATASET).unwrap().versions;
-    assert_eq!(versions.iter().filter(|one| !one.is_released).count(), 1);
-}
-
-impl World {
     /// Puts a file into a table of the draft as another program would.
     #[track_caller]
     pub(crate) fn foreign_file(&self, table: &str, name: &str, content: &[u8]) {
@@ -224,4 +198,28 @@ impl World {
         assert!(answer.starts_with("HTTP/1.1 2"), "{method} {url}: {answer}");
         answer
     }
+}
+
+/// The end of one item of a report.
+#[track_caller]
+pub(crate) fn item<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let items = report["items"].as_array().unwrap();
+    items
+        .iter()
+        .find(|item| item["name"] == name)
+        .unwrap_or_else(|| panic!("the report has no item {name:?}: {report:#}"))
+}
+
+/// Kills a process as `kill -9` does, and waits for its end.
+pub(crate) fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Asserts that the dataset has one draft.
+#[track_caller]
+pub(crate) fn has_one_draft(world: &World) {
+    let seen = world.inspect();
+    let versions = &seen.dataset(DATASET).unwrap().versions;
+    assert_eq!(versions.iter().filter(|one| !one.is_released).count(), 1);
 }

@@ -5,6 +5,11 @@
 //! the sandbox is a server on a socket in this process, so that a test can
 //! script faults, freeze requests and look inside.
 
+#![expect(
+    clippy::multiple_inherent_impl,
+    reason = "a world has one impl for each subject, beside what it is about"
+)]
+
 mod files;
 mod outcome;
 mod process;
