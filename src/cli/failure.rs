@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::exit::ExitCode;
 use super::settings::SettingsError;
-use super::token::TokenError;
 use super::signals::code_of;
+use super::token::TokenError;
 use crate::base::cancel::CancelReason;
 use crate::manifest::ManifestError;
 use crate::state::StateError;

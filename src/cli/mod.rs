@@ -69,7 +69,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) 
     let format = cli.command.format();
     match commands::dispatch(cli, &context) {
         Ok(code) => code,
-        Err(failure) => end_with(&failure.stopped_by(context.cancel.reason()), format, &context),
+        Err(failure) => end_with(
+            &failure.stopped_by(context.cancel.reason()),
+            format,
+            &context,
+        ),
     }
 }
 

@@ -133,10 +133,7 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "plan/rows-released",
             "released rows stay; `on_released: append` sends the new rows beside them",
         ),
-        Reason::TooManyRejects => (
-            TOO_MANY_REJECTS,
-            REJECTS_HELP,
-        ),
+        Reason::TooManyRejects => (TOO_MANY_REJECTS, REJECTS_HELP),
         Reason::NoRows => (
             "plan/no-rows",
             "if its rows are to go, say `allow_empty: true`",

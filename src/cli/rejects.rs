@@ -44,7 +44,12 @@ impl FirstRejects {
 
     /// The first of all.
     pub fn all(&self) -> Vec<String> {
-        self.by_job.values().flatten().take(SHOWN).cloned().collect()
+        self.by_job
+            .values()
+            .flatten()
+            .take(SHOWN)
+            .cloned()
+            .collect()
     }
 }
 

@@ -200,7 +200,9 @@ impl SourceError {
             Self::Unreadable { .. } => {
                 "check that the file is whole and that the user who runs this may read it"
             }
-            Self::Changed { .. } => "run again when nobody writes to it; `min_age` leaves young files out",
+            Self::Changed { .. } => {
+                "run again when nobody writes to it; `min_age` leaves young files out"
+            }
             Self::Csv { why, .. } => match why {
                 CsvProblem::Ragged { .. } => {
                     "correct the row; if many rows look so, `delimiter` or `quote` may be another"
@@ -229,7 +231,9 @@ impl SourceError {
             Self::Columns { .. } => {
                 "correct the schema (`from` names a column); `extra_columns: drop` and `missing_columns: null` allow differences"
             }
-            Self::Value { .. } => "correct the variable's `value` or `from_path`, or the file's name",
+            Self::Value { .. } => {
+                "correct the variable's `value` or `from_path`, or the file's name"
+            }
             Self::TooManyColumns { .. } => "declare a `schema`, or check the `delimiter`",
             Self::Spool { .. } => "make room in the folder for temporary files, or set `TMPDIR`",
             Self::Cancelled => "run the same command again",
@@ -255,8 +259,9 @@ impl SourceError {
     /// The same, about a source as it is shown to people.
     #[must_use]
     pub fn about(mut self, shown: &str) -> Self {
-        if let Self::NotFound { path, .. } | Self::Unreadable { path, .. } | Self::Changed { path } =
-            &mut self
+        if let Self::NotFound { path, .. }
+        | Self::Unreadable { path, .. }
+        | Self::Changed { path } = &mut self
         {
             shown.clone_into(path);
         }

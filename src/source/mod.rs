@@ -13,7 +13,7 @@ pub mod uploads;
 pub use error::{CsvProblem, JsonProblem, SourceError, SourceFault, ValueProblem};
 pub use hash::{FileDigests, hash_file};
 pub use resolve::{
-    LocalFile, ResolveOptions, Resolved, ResolvedRows, ResolvedUploads, RowInput,
-    SkipReason, Skipped, SourceProblem, SourceProblemKind, UploadInput, resolve_files,
-    resolve_rows, resolve_uploads,
+    LocalFile, ResolveOptions, Resolved, ResolvedRows, ResolvedUploads, RowInput, SkipReason,
+    Skipped, SourceProblem, SourceProblemKind, UploadInput, resolve_files, resolve_rows,
+    resolve_uploads,
 };

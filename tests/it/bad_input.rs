@@ -15,7 +15,8 @@ fn world() -> World {
 }
 
 /// The manifest's head without `dataset`, for manifests that are wrong in it.
-const HEAD: &str = "version: 1\nname: test\ndataset: demo.survey\nprepare: { next_version: true, tables: true }\n";
+const HEAD: &str =
+    "version: 1\nname: test\ndataset: demo.survey\nprepare: { next_version: true, tables: true }\n";
 const FILES: &str =
     "jobs:\n  - name: scans\n    table: scans\n    files: [{ glob: 'data/**/*' }]\n";
 const ROWS: &str = "jobs:\n  - name: readings\n    table: readings\n    rows: [{ csv: 'rows/*.csv' }]\n    schema: { station: string, value: float }\n";
@@ -45,7 +46,9 @@ fn assert_one_error(outcome: &Outcome, command: &str, exit: i32, code: &str, par
         "{code}: {}",
         shown()
     );
-    let says_what_to_do = ["help: ", "must be"].iter().any(|words| stderr.contains(words));
+    let says_what_to_do = ["help: ", "must be"]
+        .iter()
+        .any(|words| stderr.contains(words));
     assert!(says_what_to_do, "{}", shown());
     for part in parts {
         assert!(stderr.contains(part), "{part:?}: {}", shown());
@@ -91,7 +94,9 @@ fn refused_manifest(text: impl AsRef<[u8]>, code: &str, parts: &[&str]) -> World
 #[test]
 fn an_unknown_key_is_shown_with_its_line_and_the_nearest_key() {
     refused_manifest(
-        format!("{HEAD}jobs:\n  - name: a\n    tabel: a\n    table: b\n    files: [{{ glob: '*' }}]\n"),
+        format!(
+            "{HEAD}jobs:\n  - name: a\n    tabel: a\n    table: b\n    files: [{{ glob: '*' }}]\n"
+        ),
         "manifest/unknown-key",
         &[
             "manifest.yaml:7:5",
@@ -218,7 +223,10 @@ fn a_manifest_beyond_the_limit_is_not_even_read() {
 #[test]
 fn a_version_other_than_next_is_refused() {
     refused_manifest(
-        format!("{HEAD}{}", FILES.replace("table: scans", "table: 'demo.survey:v1_0.scans'")),
+        format!(
+            "{HEAD}{}",
+            FILES.replace("table: scans", "table: 'demo.survey:v1_0.scans'")
+        ),
         "manifest/not-next",
         &["manifest.yaml:7:12", "v1_0"],
     );
@@ -238,7 +246,12 @@ fn a_token_in_a_manifest_is_refused_and_never_shown() {
 #[test]
 fn a_manifest_that_is_not_there_is_66() {
     let world = world();
-    refused(&world, 66, "manifest/unreadable", &["manifest.yaml", "No such file"]);
+    refused(
+        &world,
+        66,
+        "manifest/unreadable",
+        &["manifest.yaml", "No such file"],
+    );
 }
 
 #[test]
@@ -294,7 +307,12 @@ fn a_folder_where_a_file_should_be_is_refused() {
     let world = world();
     world.manifest(&FILES.replace("glob: 'data/**/*'", "path: data"));
     world.file("data/a.txt", "a");
-    refused(&world, 66, "source/is-a-folder", &["`data` is a folder", "/**/*"]);
+    refused(
+        &world,
+        66,
+        "source/is-a-folder",
+        &["`data` is a folder", "/**/*"],
+    );
 }
 
 /// The tests may run as root, who may read everything: `/proc/self/mem` is a
@@ -420,7 +438,8 @@ fn every_problem_of_the_sources_is_told_at_once_and_no_job_is_sent() {
     let world = world();
     world.manifest(&format!(
         "{FILES}{}",
-        ROWS.replace("jobs:\n", "").replace("station: string", "station: string")
+        ROWS.replace("jobs:\n", "")
+            .replace("station: string", "station: string")
     ));
     world.file("rows/a.csv", "station,value\na,1\nb\n");
     for command in ["check", "plan", "run"] {
@@ -562,7 +581,10 @@ fn json_that_ends_early_is_refused_with_its_place() {
 fn json_that_is_not_json_is_refused_with_its_place() {
     let world = world();
     world.manifest(JSON_ROWS);
-    world.file("rows/all.json", "[{\"station\": \"a\", \"value\": 1},\n nil]");
+    world.file(
+        "rows/all.json",
+        "[{\"station\": \"a\", \"value\": 1},\n nil]",
+    );
     refused(&world, 66, "rows/bad-json", &["rows/all.json:2:2"]);
 }
 
@@ -662,7 +684,10 @@ fn a_token_that_may_only_read_plans_and_is_refused_by_run() {
 #[test]
 fn a_missing_dataset_is_refused() {
     under_both(|world| {
-        world.file("manifest.yaml", format!("{HEAD}{FILES}").replace("demo.survey", "demo.nothing"));
+        world.file(
+            "manifest.yaml",
+            format!("{HEAD}{FILES}").replace("demo.survey", "demo.nothing"),
+        );
         world.file("data/a.txt", "a");
         refused_online(
             &world,
@@ -710,7 +735,9 @@ fn a_table_that_may_not_be_created_is_refused() {
 #[test]
 fn a_schema_that_does_not_fit_the_table_is_refused() {
     under_both(|world| {
-        world.manifest(ROWS).file("rows/a.csv", "station,value\na,1\n");
+        world
+            .manifest(ROWS)
+            .file("rows/a.csv", "station,value\na,1\n");
         world.run(&[]).exits(0);
         world.manifest(&ROWS.replace("value: float", "value: string"));
         refused_online(&world, 3, "plan/schema-conflict", &["`value`"]);

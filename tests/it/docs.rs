@@ -73,7 +73,10 @@ fn arguments(line: &str) -> Option<Vec<String>> {
         _ => {
             let at = words.iter().position(|word| *word == "redivis-ingest")?;
             // Variables may stand before the program, and nothing else.
-            words[..at].iter().all(|word| word.contains('=')).then_some(at + 1)?
+            words[..at]
+                .iter()
+                .all(|word| word.contains('='))
+                .then_some(at + 1)?
         }
     };
     let ends = |word: &&&str| !["|", ">", "&&", "||", ";", "2>"].contains(*word);
@@ -122,7 +125,10 @@ fn every_command_line_in_the_pages_is_one_that_the_program_takes() {
         let outcome = world.call(&all);
         assert_eq!(outcome.status, Some(0), "{place}\n{}", outcome.stderr);
         let known = known_flags(&world, args.first().map_or("", String::as_str));
-        for flag in args.iter().filter(|arg| arg.starts_with('-') && *arg != "-") {
+        for flag in args
+            .iter()
+            .filter(|arg| arg.starts_with('-') && *arg != "-")
+        {
             let name = flag.split('=').next().unwrap();
             assert!(known.contains(name), "{place}: {name}");
         }
@@ -146,7 +152,15 @@ fn known_flags(world: &World, command: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_and_command_that_a_page_names_exists() {
     let world = World::new(redivis_ingest::sandbox::Character::Friendly);
-    let commands = ["check", "plan", "run", "status", "sandbox", "schema", "completions"];
+    let commands = [
+        "check",
+        "plan",
+        "run",
+        "status",
+        "sandbox",
+        "schema",
+        "completions",
+    ];
     let mut known = known_flags(&world, "");
     for command in commands {
         known.extend(known_flags(&world, command));
@@ -243,8 +257,16 @@ fn the_table_of_exit_codes_is_that_of_the_program() {
     let wanted: Vec<(String, String, String)> = ExitCode::ALL
         .iter()
         .map(|code| {
-            let retry = if code.is_worth_retrying() { "yes" } else { "no" };
-            (code.number().to_string(), code.name().to_owned(), retry.to_owned())
+            let retry = if code.is_worth_retrying() {
+                "yes"
+            } else {
+                "no"
+            };
+            (
+                code.number().to_string(),
+                code.name().to_owned(),
+                retry.to_owned(),
+            )
         })
         .collect();
     assert_eq!(rows, wanted);
@@ -281,18 +303,13 @@ fn every_example_is_planned_and_run_and_then_there_is_nothing_to_do() {
             let path = path.to_str().unwrap();
 
             world.call(&["check", path]).exits(0);
-            world
-                .call(&["plan", path, "--detailed-exitcode"])
-                .exits(2);
+            world.call(&["plan", path, "--detailed-exitcode"]).exits(2);
             let first = world.call(&["run", path, "--format", "json"]).exits(0);
             assert_eq!(world.report()["plan_accuracy"]["share"], 1.0, "{path}");
             assert_eq!(first.last_line()["counts"]["rejects"], 0, "{path}");
 
             world.sandbox().clear_requests();
-            world
-                .call(&["run", path])
-                .exits(0)
-                .says("Nothing to do");
+            world.call(&["run", path]).exits(0).says("Nothing to do");
             assert!(world.writes().is_empty(), "{path}: {:?}", world.writes());
         }
     });

@@ -3,9 +3,7 @@
 
 use std::time::Instant;
 
-use redivis_ingest::sandbox::{
-    Fault, FaultScript, FreezePoint, Nth, Operation, Thaw,
-};
+use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation, Thaw};
 
 use crate::harness::{DATASET, World, assert_quick, under_both};
 
@@ -136,7 +134,10 @@ fn exit_6_while_another_run_is_at_work_and_it_is_named() {
         let outcome = world.run(&[]).exits(6);
         let as_data = world.run(&["--format", "json"]).exits(6);
 
-        assert!(outcome.stderr.contains("error[state/locked]"), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("error[state/locked]"),
+            "{outcome:?}"
+        );
         let owner = world.run_ids().pop().unwrap();
         for part in [
             format!("run `{owner}`"),
@@ -234,9 +235,14 @@ fn exit_74_when_the_state_cannot_be_kept() {
     world.file("a-file", "");
     let path = world.path("a-file");
 
-    let outcome = world.run(&["--state-dir", path.to_str().unwrap()]).exits(74);
+    let outcome = world
+        .run(&["--state-dir", path.to_str().unwrap()])
+        .exits(74);
 
-    assert!(outcome.stderr.contains("error[state/folder]"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error[state/folder]"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("--state-dir none"), "{outcome:?}");
     assert!(world.writes().is_empty());
 }
@@ -265,7 +271,10 @@ fn exit_75_when_the_service_stays_away() {
         world.faults(always(Operation::GetDataset, status(503)));
         let outcome = world.call_with(&run, &quickly).exits(75);
         assert_eq!(outcome.last_line()["exit_word"], "temporary");
-        assert!(outcome.stderr.contains("error[redivis/unavailable]"), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("error[redivis/unavailable]"),
+            "{outcome:?}"
+        );
 
         // In the middle.
         world.faults(always(Operation::CreateTempUploads, status(503)));
@@ -292,7 +301,10 @@ fn exit_75_when_the_network_is_not_there() {
             ],
         )
         .exits(75);
-    assert!(outcome.stderr.contains("error[redivis/network]"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error[redivis/network]"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("127.0.0.1:9"), "{outcome:?}");
 }
 
@@ -382,7 +394,10 @@ fn exit_130_and_143_after_a_signal_and_then_the_same_command_finishes() {
             world.sandbox().thaw(Thaw::Abandon);
         }
 
-        world.run(&[]).exits(0).says("everything was sent and verified");
+        world
+            .run(&[])
+            .exits(0)
+            .says("everything was sent and verified");
         assert_eq!(world.stored("scans", "a.txt"), b"hello");
         assert_eq!(world.stored("scans", "b.txt"), b"world");
         assert_eq!(world.table("scans", |table| table.files.len()), 2);
@@ -394,11 +409,15 @@ fn exit_130_and_143_after_a_signal_and_then_the_same_command_finishes() {
 fn a_signal_while_planning_is_told_as_a_signal() {
     under_both(|world| {
         with_a_file(&world);
-        for (command, signal, code) in [("run", "INT", 130), ("run", "TERM", 143), ("plan", "TERM", 143)]
-        {
-            world
-                .sandbox()
-                .freeze(world.sandbox().next_request_number(), FreezePoint::BeforeEffect);
+        for (command, signal, code) in [
+            ("run", "INT", 130),
+            ("run", "TERM", 143),
+            ("plan", "TERM", 143),
+        ] {
+            world.sandbox().freeze(
+                world.sandbox().next_request_number(),
+                FreezePoint::BeforeEffect,
+            );
             let run = world.start(command, &[]);
             world.assert_frozen();
             let signalled = Instant::now();

@@ -111,10 +111,7 @@ fn a_source_that_changed_since_has_drifted_and_the_others_are_done() {
         assert_eq!(line["counts"]["uploads"], 1);
         assert_eq!(world.stored("scans", "a.txt"), b"hello");
         assert!(world.table("scans", |table| table.file("b.txt").is_none()));
-        assert_eq!(
-            world.rows("readings"),
-            [r#"{"station":"a","value":1}"#]
-        );
+        assert_eq!(world.rows("readings"), [r#"{"station":"a","value":1}"#]);
         let names: Vec<&str> = line["failures"]
             .as_array()
             .unwrap()
@@ -188,7 +185,10 @@ fn a_plan_of_another_manifest_is_refused() {
 
         let outcome = world.run(&["--plan", &plan]).exits(4);
 
-        assert!(outcome.stderr.contains("error[plan/drifted]"), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("error[plan/drifted]"),
+            "{outcome:?}"
+        );
         assert!(outcome.stderr.contains("manifest"), "{outcome:?}");
         assert!(outcome.stderr.contains("help: "), "{outcome:?}");
         assert!(world.writes().is_empty());
@@ -221,7 +221,10 @@ fn a_plan_of_an_earlier_draft_is_refused() {
         let outcome = world.run(&["--plan", &plan]).exits(4);
 
         world.sandbox().clear_requests();
-        assert!(world.inspect().table(DATASET, "next", "scans").is_none(), "{outcome:?}");
+        assert!(
+            world.inspect().table(DATASET, "next", "scans").is_none(),
+            "{outcome:?}"
+        );
     });
 }
 

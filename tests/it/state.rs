@@ -97,7 +97,10 @@ fn a_damaged_state_file_is_set_aside_with_a_warning() {
         with_jobs(&world);
         world.run(&[]).exits(0);
         let path = world.state_files(".sqlite").remove(0);
-        for damage in [b"this is no database, and long enough".repeat(300), Vec::new()] {
+        for damage in [
+            b"this is no database, and long enough".repeat(300),
+            Vec::new(),
+        ] {
             let is_empty = damage.is_empty();
             for part in ["-wal", "-shm"] {
                 drop(fs::remove_file(format!("{}{part}", path.display())));
@@ -146,7 +149,10 @@ fn a_state_folder_that_cannot_be_written_is_told_with_a_way_out() {
     with_jobs(&world);
     // Root writes everywhere but in `/proc`.
     let outcome = world.run(&["--state-dir", "/proc/nowhere"]).exits(74);
-    assert!(outcome.stderr.contains("error[state/folder]"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error[state/folder]"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("--state-dir none"), "{outcome:?}");
     assert!(world.writes().is_empty());
     world.run(&["--state-dir", "none"]).exits(0);
@@ -199,7 +205,10 @@ fn planning_and_status_do_not_wait_for_a_run() {
         let run = world.start_run(&[]);
         world.assert_frozen();
 
-        world.on_manifest("status", &[]).exits(0).says("did not end");
+        world
+            .on_manifest("status", &[])
+            .exits(0)
+            .says("did not end");
 
         world.sandbox().thaw(Thaw::Apply);
         world.plan(&[]).exits(0);

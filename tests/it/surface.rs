@@ -135,8 +135,7 @@ fn the_summary_file_has_the_same_line_and_the_report_file_the_same_report() {
             .exits(0);
 
         assert_eq!(fs::read_to_string(summary).unwrap(), outcome.stdout);
-        let report: serde_json::Value =
-            serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
         assert_eq!(report, world.report());
         assert_eq!(report["type"], "report");
         assert_eq!(report["items"].as_array().unwrap().len(), 6);
@@ -227,7 +226,8 @@ fn what_a_run_leaves_is_for_its_owner_only() {
         world.file("rows/2.csv", "station,value\nb,x\n");
         world.run(&[]).exits(3);
 
-        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode =
+            |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let run = world.state().join("runs").join(&world.run_ids()[0]);
         assert_eq!(mode(&world.state()), 0o700);
         assert_eq!(mode(&run), 0o700);
@@ -259,7 +259,11 @@ fn the_last_thirty_runs_are_kept() {
     let first = world.run_ids().remove(0);
     let runs = world.state().join("runs");
     for day in 1..=40 {
-        let name = format!("202001{:02}T{}", day % 28 + 1, first.split_once('T').unwrap().1);
+        let name = format!(
+            "202001{:02}T{}",
+            day % 28 + 1,
+            first.split_once('T').unwrap().1
+        );
         let name = name.replace(&first[first.len() - 8..], &format!("{day:08x}"));
         fs::create_dir_all(runs.join(&name)).unwrap();
         fs::write(runs.join(name).join("report.json"), "{}").unwrap();
@@ -330,9 +334,15 @@ fn colour_is_used_when_it_is_asked_for_and_never_against_no_color() {
 
     assert!(!has_colour(&plan, &[]));
     assert!(has_colour(&always, &[]));
-    assert!(has_colour(&always, &[("NO_COLOR", "1")]), "the flag is stronger");
+    assert!(
+        has_colour(&always, &[("NO_COLOR", "1")]),
+        "the flag is stronger"
+    );
     assert!(has_colour(&plan, &[("CLICOLOR_FORCE", "1")]));
-    assert!(!has_colour(&plan, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(!has_colour(
+        &plan,
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]
+    ));
     assert!(!has_colour(&never, &[("CLICOLOR_FORCE", "1")]));
 
     world.file("manifest.yaml", "version: 1\nnme: x\n");
@@ -381,7 +391,10 @@ fn every_help_text_is_as_it_was_reviewed() {
             insta::assert_snapshot!(format!("help_{name}"), outcome.stdout);
         });
         assert!(
-            outcome.stdout.lines().all(|line| line.chars().count() <= 100),
+            outcome
+                .stdout
+                .lines()
+                .all(|line| line.chars().count() <= 100),
             "{name} is wider than a terminal"
         );
     }
@@ -483,7 +496,11 @@ fn a_selection_runs_only_the_jobs_it_names() {
         let tables = |world: &World| -> Vec<String> {
             let inspect = world.inspect();
             let dataset = inspect.dataset(DATASET).unwrap();
-            let next = dataset.versions.iter().find(|one| one.tag == "next").unwrap();
+            let next = dataset
+                .versions
+                .iter()
+                .find(|one| one.tag == "next")
+                .unwrap();
             let mut names: Vec<String> =
                 next.tables.iter().map(|table| table.name.clone()).collect();
             names.sort();
@@ -494,7 +511,9 @@ fn a_selection_runs_only_the_jobs_it_names() {
         assert_eq!(tables(&world), ["scans"]);
         world.run(&["--tag", "weekly"]).exits(0);
         assert_eq!(tables(&world), ["readings", "scans"]);
-        world.run(&["--select", "scans,taxa", "--tag", "tables"]).exits(0);
+        world
+            .run(&["--select", "scans,taxa", "--tag", "tables"])
+            .exits(0);
         assert_eq!(tables(&world), ["readings", "scans", "taxa"]);
         world.run(&[]).exits(0).says("Nothing to do");
     });
@@ -522,9 +541,14 @@ fn shards_see_each_file_once_and_never_speak_of_what_others_see() {
 
         let mut sent = BTreeMap::new();
         for shard in ["0/3", "1/3", "2/3"] {
-            let plan = world.plan(&["--shard", shard, "--format", "ndjson"]).exits(0);
+            let plan = world
+                .plan(&["--shard", shard, "--format", "ndjson"])
+                .exits(0);
             let lines = plan.lines();
-            assert!(lines.iter().all(|line| line["class"] != "extra"), "{plan:?}");
+            assert!(
+                lines.iter().all(|line| line["class"] != "extra"),
+                "{plan:?}"
+            );
             for line in lines.iter().filter(|line| line["action"] == "send") {
                 *sent.entry(line["name"].to_string()).or_insert(0) += 1;
             }
@@ -558,7 +582,9 @@ fn a_shard_deletes_nothing() {
         world.remove("rows/0.csv");
 
         for shard in ["0/2", "1/2"] {
-            let plan = world.plan(&["--shard", shard, "--format", "ndjson"]).exits(0);
+            let plan = world
+                .plan(&["--shard", shard, "--format", "ndjson"])
+                .exits(0);
             assert!(
                 plan.lines().iter().all(|line| line["action"] != "delete"),
                 "{plan:?}"
@@ -591,7 +617,10 @@ fn status_tells_past_runs_and_what_is_left() {
             assert!(line.contains(exit), "{line}");
         }
 
-        let lines = world.on_manifest("status", &["--format", "json"]).exits(0).lines();
+        let lines = world
+            .on_manifest("status", &["--format", "json"])
+            .exits(0)
+            .lines();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0]["exit"], 66, "the newest first");
         assert_eq!(lines[1]["summary"]["counts"]["files"], 1);
@@ -641,7 +670,10 @@ fn a_setting_can_come_from_the_environment_and_the_flag_is_stronger() {
 
     let from_twin = run(&[], &[("REDIVIS_INGEST_FORMAT", "ndjson")]).exits(0);
     assert_eq!(from_twin.lines()[0]["type"], "plan");
-    let text = run(&["--format", "text"], &[("REDIVIS_INGEST_FORMAT", "ndjson")]);
+    let text = run(
+        &["--format", "text"],
+        &[("REDIVIS_INGEST_FORMAT", "ndjson")],
+    );
     text.exits(0).says("Plan of test");
     let selected = run(&[], &[("REDIVIS_INGEST_SELECT", "taxa")]).exits(0);
     assert!(!selected.stdout.contains("scans"), "{selected:?}");
@@ -671,7 +703,10 @@ fn the_official_client_s_variable_can_name_the_sandbox() {
     }
     assert!(world.sandbox().requests().is_empty());
     let line = world
-        .call_with(&["run", manifest.to_str().unwrap(), "--format", "json"], &env)
+        .call_with(
+            &["run", manifest.to_str().unwrap(), "--format", "json"],
+            &env,
+        )
         .last_line();
     assert_eq!(line["endpoint"], "sandbox");
 }
@@ -687,7 +722,10 @@ fn two_manifests_at_one_sandbox_in_process_wait_or_are_told() {
     })
     .unwrap();
     let outcome = world.run(&["--endpoint", "sandbox"]).exits(6);
-    assert!(outcome.stderr.contains("another sandbox is using it"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("another sandbox is using it"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("help: "), "{outcome:?}");
     held.stop();
     world.run(&["--endpoint", "sandbox"]).exits(0);
@@ -706,9 +744,7 @@ fn a_token_can_come_from_a_file_or_a_command() {
         ["--token-command", &command],
     ] {
         let all = ["plan", manifest.to_str().unwrap(), args[0], args[1]];
-        world
-            .call_with(&all, &[("REDIVIS_API_TOKEN", "")])
-            .exits(0);
+        world.call_with(&all, &[("REDIVIS_API_TOKEN", "")]).exits(0);
     }
 }
 
@@ -729,7 +765,10 @@ fn assert_no_secret_below(folder: &std::path::Path) {
             assert_no_secret_below(&path);
         } else {
             let mut bytes = Vec::new();
-            fs::File::open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+            fs::File::open(&path)
+                .unwrap()
+                .read_to_end(&mut bytes)
+                .unwrap();
             let token = TOKEN.as_bytes();
             assert!(
                 !bytes.windows(token.len()).any(|window| window == token),
@@ -761,8 +800,16 @@ fn no_output_and_no_file_holds_the_token_or_a_signed_url() {
             .with(Operation::PutFile, Nth::Nth(1), fault(403))
             .with(Operation::PutFile, Nth::Nth(2), Fault::CutAfterEffect)
             .with(Operation::OpenSession, Nth::Nth(1), Fault::ExpireUrl)
-            .with(Operation::PutChunk, Nth::Nth(1), Fault::LoseSession { gone: true })
-            .with(Operation::PutChunk, Nth::Nth(2), Fault::HtmlErrorPage { code: 502 })
+            .with(
+                Operation::PutChunk,
+                Nth::Nth(1),
+                Fault::LoseSession { gone: true },
+            )
+            .with(
+                Operation::PutChunk,
+                Nth::Nth(2),
+                Fault::HtmlErrorPage { code: 502 },
+            )
             .with(Operation::AttachFiles, Nth::Nth(1), fault(400))
             .with(Operation::CreateUpload, Nth::Nth(1), Fault::CutAfterEffect);
         world.faults(script);

@@ -151,14 +151,19 @@ impl Names {
     /// A name that an earlier job gives too.
     fn taken(&mut self, manifest: &Manifest, job: &Job, names: Vec<FileName>) -> Option<Problem> {
         let others = manifest.jobs.iter();
-        let is_shared = others.filter(|other| other.table.matches(&job.table)).count() > 1;
+        let is_shared = others
+            .filter(|other| other.table.matches(&job.table))
+            .count()
+            > 1;
         if !is_shared {
             return None;
         }
         let key = job.table.to_string().to_lowercase();
         let earlier = self.by_table.entry(key).or_default();
         let taken = earlier.iter().find_map(|(first, given)| {
-            let name = names.iter().find(|name| given.binary_search(name).is_ok())?;
+            let name = names
+                .iter()
+                .find(|name| given.binary_search(name).is_ok())?;
             Some(PlanError::NameTaken {
                 table: Box::new(job.table.clone()),
                 name: name.to_string(),
@@ -192,7 +197,11 @@ fn line_of(one: &Checked) -> String {
         let plural = if number == 1 { "" } else { "s" };
         format!(", {number} {word}{plural}")
     };
-    let sources = if one.sources == 1 { "source" } else { "sources" };
+    let sources = if one.sources == 1 {
+        "source"
+    } else {
+        "sources"
+    };
     let rows = one.rows.map(|rows| count(rows, "row")).unwrap_or_default();
     let rejects = match one.rejects {
         0 => String::new(),

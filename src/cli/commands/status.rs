@@ -25,9 +25,7 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
         instance,
     );
     // Looking leaves nothing behind.
-    let is_there = location
-        .store_path(&key)
-        .is_some_and(|path| path.exists());
+    let is_there = location.store_path(&key).is_some_and(|path| path.exists());
     let location = if is_there {
         location
     } else {

@@ -115,7 +115,9 @@ impl Fate<'_> {
                 class: Class::Conflict,
                 reason: Reason::NoRows,
                 action: Action::None,
-                note: Some(format!("`{shown}` has no rows, and the remote holds rows of it")),
+                note: Some(format!(
+                    "`{shown}` has no rows, and the remote holds rows of it"
+                )),
                 subject: Subject::Source {
                     path: shown,
                     trouble: None,

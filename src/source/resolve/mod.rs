@@ -294,23 +294,31 @@ impl SourceProblemKind {
             Self::NotFound => {
                 "check the path, which starts at the manifest's folder; if it may be missing, say `allow_empty: true`"
             }
-            Self::IsAFolder => "name a file, or use `glob` instead of `path`, as in `glob: FOLDER/**/*`",
+            Self::IsAFolder => {
+                "name a file, or use `glob` instead of `path`, as in `glob: FOLDER/**/*`"
+            }
             Self::NotAFile => "name a regular file",
             Self::Unreadable { .. } => "give the user who runs this the right to read it",
             Self::DanglingLink => "repair or remove the link, exclude it, or say `symlinks: skip`",
             Self::LinkLoop => "remove the link, exclude it, or say `symlinks: skip`",
             Self::LinkNotAllowed => "exclude it, or say `symlinks: follow` or `symlinks: skip`",
             Self::NotUtf8 => "rename the file, or exclude it",
-            Self::NotBelowBase { .. } => "give a `base` that is a folder above all files of the entry",
+            Self::NotBelowBase { .. } => {
+                "give a `base` that is a folder above all files of the entry"
+            }
             Self::BadName { .. } => "rename the file, or give another `base` or `prefix`",
-            Self::SameName { .. } => "give one of the entries a `prefix`, or exclude one of the files",
+            Self::SameName { .. } => {
+                "give one of the entries a `prefix`, or exclude one of the files"
+            }
             Self::FormTwins { .. } | Self::CaseTwins { .. } => {
                 "rename or exclude one of them: many systems could not hold both"
             }
             Self::FolderClash { .. } => "rename one of them, or give one of the entries a `prefix`",
             Self::TwoReadings => "let only one of the entries match it, with `exclude`",
             Self::SameKey { .. } => "rename one of the files",
-            Self::SameUploadName { .. } => "rename one of the files, or give it a `name` of its own",
+            Self::SameUploadName { .. } => {
+                "rename one of the files, or give it a `name` of its own"
+            }
             Self::UnknownType => "state `type`, such as `type: delimited`",
         }
     }

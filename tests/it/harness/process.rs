@@ -92,7 +92,10 @@ impl World {
         let (sender, received) = std::sync::mpsc::channel();
         // The rest is read too, so that the child never waits for a reader.
         std::thread::spawn(move || {
-            for line in std::io::BufReader::new(stderr).lines().map_while(Result::ok) {
+            for line in std::io::BufReader::new(stderr)
+                .lines()
+                .map_while(Result::ok)
+            {
                 if line.contains(&wanted) {
                     drop(sender.send(()));
                 }
