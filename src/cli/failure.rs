@@ -62,10 +62,10 @@ impl Failure {
     }
 
     /// A manifest that cannot be used.
-    pub fn of_manifest(error: Box<ManifestError>) -> Self {
+    pub fn of_manifest(error: &ManifestError) -> Self {
         Self {
-            problems: Some(error.clone()),
-            ..Self::of(ExitCode::Manifest, "manifest/invalid", &*error)
+            problems: Some(Box::new(error.clone())),
+            ..Self::of(ExitCode::Manifest, "manifest/invalid", error)
         }
     }
 

@@ -18,7 +18,7 @@ impl From<LoadError> for Failure {
                 Self::of(ExitCode::Manifest, "manifest/too-large", &error)
                     .hint("name files by globs instead of one by one, or make several manifests")
             }
-            LoadError::Invalid(error) => Self::of_manifest(error.clone()),
+            LoadError::Invalid(error) => Self::of_manifest(error),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What stands in the way, one diagnostic for each: on stderr, whatever goes to
 //! stdout, with a stable code, the place and what to do about it.
 
+use std::fmt::Write as _;
+
 use super::context::Context;
 use super::exit::ExitCode;
 use super::failure::Failure;
@@ -33,13 +35,7 @@ impl Problems {
         }
         for job in &plan.jobs {
             for item in job.items.iter().filter(|item| stands_in_the_way(item)) {
-                problems.add(|| {
-                    let mut failure = of_item(Some(job), item);
-                    if item.reason == Reason::TooManyRejects {
-                        failure.causes = rejects_of(job);
-                    }
-                    failure
-                });
+                problems.add(|| of_job_item(job, item, rejects_of));
             }
         }
         problems
@@ -62,7 +58,8 @@ impl Problems {
         }
         let left = self.count - self.first.len();
         if left > 0 {
-            text.push_str(&format!("and {left} more\n"));
+            // Writing to a string cannot fail.
+            _ = writeln!(text, "and {left} more");
         }
         context.screen.suspend(|| super::say(&text));
     }
@@ -70,6 +67,18 @@ impl Problems {
 
 fn stands_in_the_way(item: &Item) -> bool {
     matches!(item.class, Class::Conflict | Class::Locked)
+}
+
+fn of_job_item(
+    job: &JobPlan,
+    item: &Item,
+    rejects_of: &dyn Fn(&JobPlan) -> Vec<String>,
+) -> Failure {
+    let mut failure = of_item(Some(job), item);
+    if item.reason == Reason::TooManyRejects {
+        failure.causes = rejects_of(job);
+    }
+    failure
 }
 
 fn of_item(job: Option<&JobPlan>, item: &Item) -> Failure {

@@ -102,20 +102,20 @@ impl<'a> Reporting<'a> {
     /// process ends. Also after a failure.
     pub fn finish(
         mut self,
-        done: Result<Done, Failure>,
+        done: &Result<Done, Failure>,
         rejects: &RejectsFile,
     ) -> Result<ExitCode, Failure> {
         self.events.send(Event::RunFinished);
         if let Some(listener) = self.listener.take() {
             drop(listener.join());
         }
-        let (exit, failure) = match &done {
+        let (exit, failure) = match done {
             Ok(done) => (done.exit, None),
             Err(failure) => (failure.exit, Some(failure)),
         };
         let facts = self.facts(exit, failure, rejects);
         let nothing = RunEnd::default();
-        let (plan, end) = match &done {
+        let (plan, end) = match done {
             Ok(done) => (Some(&done.plan), &done.end),
             Err(_) => (None, &nothing),
         };

@@ -3,6 +3,7 @@
 //! be known without the network is told by `check` in the same words.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 
@@ -160,7 +161,7 @@ fn an_alias_bomb_is_refused() {
         .zip(["a", "b", "c", "d", "e", "f", "g", "h"])
     {
         let list = vec![format!("*{of}"); 10].join(", ");
-        bomb.push_str(&format!("x-{name}: &{name} [{list}]\n"));
+        writeln!(bomb, "x-{name}: &{name} [{list}]").unwrap();
     }
     refused_manifest(bomb + FILES, "manifest/too-large", &["manifest.yaml:"]);
 }
@@ -188,7 +189,7 @@ fn ten_megabytes_of_nonsense_give_a_short_error() {
     let mut text = HEAD.to_owned();
     while text.len() < 10_000_000 {
         let key = text.len();
-        text.push_str(&format!("key_{key}: {}\n", "x".repeat(100)));
+        writeln!(text, "key_{key}: {}", "x".repeat(100)).unwrap();
     }
     let world = world();
     world.file("manifest.yaml", text + FILES);
@@ -436,11 +437,7 @@ fn upload_names_that_collide_are_refused() {
 #[test]
 fn every_problem_of_the_sources_is_told_at_once_and_no_job_is_sent() {
     let world = world();
-    world.manifest(&format!(
-        "{FILES}{}",
-        ROWS.replace("jobs:\n", "")
-            .replace("station: string", "station: string")
-    ));
+    world.manifest(&format!("{FILES}{}", ROWS.replace("jobs:\n", "")));
     world.file("rows/a.csv", "station,value\na,1\nb\n");
     for command in ["check", "plan", "run"] {
         let outcome = world.on_manifest(command, &[]).exits(66);

@@ -65,19 +65,14 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 fn arguments(line: &str) -> Option<Vec<String>> {
     let line = line.split(" # ").next()?.trim();
     let words: Vec<&str> = line.split_whitespace().collect();
-    let start = match words.as_slice() {
-        ["cargo", "run", rest @ ..] => {
-            let dashes = rest.iter().position(|word| *word == "--")?;
-            2 + dashes + 1
-        }
-        _ => {
-            let at = words.iter().position(|word| *word == "redivis-ingest")?;
-            // Variables may stand before the program, and nothing else.
-            words[..at]
-                .iter()
-                .all(|word| word.contains('='))
-                .then_some(at + 1)?
-        }
+    let start = if let ["cargo", "run", rest @ ..] = words.as_slice() {
+        let dashes = rest.iter().position(|word| *word == "--")?;
+        2 + dashes + 1
+    } else {
+        let at = words.iter().position(|word| *word == "redivis-ingest")?;
+        // Variables may stand before the program, and nothing else.
+        let is_typed = words[..at].iter().all(|word| word.contains('='));
+        is_typed.then_some(at + 1)?
     };
     let ends = |word: &&&str| !["|", ">", "&&", "||", ";", "2>"].contains(*word);
     Some(

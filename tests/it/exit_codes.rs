@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation, Thaw};
 
-use crate::harness::{DATASET, World, assert_quick, under_both};
+use crate::harness::{DATASET, World, assert_quick, end_of, signal, under_both, wait_for_line};
 
 const FILES: &str =
     "jobs:\n  - name: scans\n    table: scans\n    files: [{ glob: 'data/**/*' }]\n";
@@ -150,7 +150,7 @@ fn exit_6_while_another_run_is_at_work_and_it_is_named() {
         assert_eq!(as_data.last_line()["code"], "state/locked");
         assert_eq!(as_data.last_line()["retry"], true);
         world.sandbox().thaw(Thaw::Apply);
-        world.end_of(first).exits(0);
+        end_of(first).exits(0);
     });
 }
 
@@ -162,8 +162,8 @@ fn a_second_run_waits_for_the_first_when_it_is_told_to() {
         let second = world.start_run(&["--lock-timeout", "1m"]);
         world.sandbox().thaw(Thaw::Apply);
 
-        world.end_of(first).exits(0);
-        world.end_of(second).exits(0).says("Nothing to do");
+        end_of(first).exits(0);
+        end_of(second).exits(0).says("Nothing to do");
         assert_eq!(world.table("scans", |table| table.files.len()), 1);
     });
 }
@@ -176,8 +176,8 @@ fn another_instance_does_not_wait() {
         let second = world.start_run(&["--instance", "two"]);
         world.sandbox().thaw(Thaw::Apply);
 
-        world.end_of(first).exits(0);
-        world.end_of(second).exits(0);
+        end_of(first).exits(0);
+        end_of(second).exits(0);
         assert_eq!(world.stored("scans", "a.txt"), b"hello");
     });
 }
@@ -315,7 +315,7 @@ fn exit_75_at_the_deadline_and_then_the_same_command_finishes() {
         let started = Instant::now();
         let run = world.start_frozen_run(FreezePoint::BeforeEffect, &["--deadline", "1500ms"]);
 
-        let outcome = world.end_of(run).exits(75);
+        let outcome = end_of(run).exits(75);
 
         assert_quick(started, 8);
         assert!(outcome.stdout.contains("deadline"), "{outcome:?}");
@@ -378,13 +378,13 @@ fn exit_130_and_143_after_a_signal_and_then_the_same_command_finishes() {
     under_both(|world| {
         with_a_file(&world);
         world.file("data/b.txt", "world");
-        for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
-            let by = format!("sig{}", signal.to_lowercase());
+        for (name, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+            let by = format!("sig{}", name.to_lowercase());
             let run = world.start_frozen_run(FreezePoint::AfterEffect, &["--format", "json"]);
             let signalled = Instant::now();
-            world.signal(&run, signal);
+            signal(&run, name);
 
-            let outcome = world.end_of(run).exits(code);
+            let outcome = end_of(run).exits(code);
 
             assert_quick(signalled, 8);
             assert_eq!(outcome.last_line()["exit_word"], word, "{outcome:?}");
@@ -409,7 +409,7 @@ fn exit_130_and_143_after_a_signal_and_then_the_same_command_finishes() {
 fn a_signal_while_planning_is_told_as_a_signal() {
     under_both(|world| {
         with_a_file(&world);
-        for (command, signal, code) in [
+        for (command, name, code) in [
             ("run", "INT", 130),
             ("run", "TERM", 143),
             ("plan", "TERM", 143),
@@ -421,9 +421,9 @@ fn a_signal_while_planning_is_told_as_a_signal() {
             let run = world.start(command, &[]);
             world.assert_frozen();
             let signalled = Instant::now();
-            world.signal(&run, signal);
+            signal(&run, name);
 
-            world.end_of(run).exits(code);
+            end_of(run).exits(code);
 
             assert_quick(signalled, 8);
             world.sandbox().thaw(Thaw::Abandon);
@@ -438,11 +438,11 @@ fn a_signal_while_waiting_for_the_lock_is_told_as_a_signal() {
     with_a_file(&world);
     let first = world.start_frozen_run(FreezePoint::BeforeEffect, &[]);
     let mut second = world.start_run(&["--lock-timeout", "10m"]);
-    world.wait_for_line(&mut second, "waiting for");
-    world.signal(&second, "TERM");
+    wait_for_line(&mut second, "waiting for");
+    signal(&second, "TERM");
 
-    world.end_of(second).exits(143);
+    end_of(second).exits(143);
 
     world.sandbox().thaw(Thaw::Apply);
-    world.end_of(first).exits(0);
+    end_of(first).exits(0);
 }

@@ -2,7 +2,7 @@
 
 use redivis_ingest::sandbox::Character;
 
-use crate::harness::{DATASET, World, under_both};
+use crate::harness::{DATASET, World, end_of, under_both};
 
 const JOBS: &str = "jobs:
   - name: scans
@@ -234,8 +234,9 @@ fn a_plan_that_was_cut_off_is_refused() {
     world_with_sources(&world);
     let plan = save(&world, "plan.ndjson");
     let text = std::fs::read_to_string(&plan).unwrap();
+    let half: String = text.chars().take(text.len() / 2).collect();
     for (name, bad, part) in [
-        ("half", &text[..text.len() / 2], "saved plan"),
+        ("half", half.as_str(), "saved plan"),
         ("empty", "", "saved plan"),
         ("other", "{\"type\":\"report\"}\n", "line 1"),
     ] {
@@ -265,7 +266,7 @@ fn a_saved_plan_of_a_killed_run_can_be_run_again() {
         let plan = save(&world, "plan.ndjson");
         let mut run = world.start_frozen_run(FreezePoint::AfterEffect, &["--plan", &plan]);
         run.kill().unwrap();
-        world.end_of(run);
+        end_of(run);
         world.sandbox().thaw(Thaw::Abandon);
 
         world.run(&["--plan", &plan]).exits(0);

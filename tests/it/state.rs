@@ -4,7 +4,7 @@ use std::fs;
 
 use redivis_ingest::sandbox::{Character, FreezePoint, Thaw};
 
-use crate::harness::{World, under_both};
+use crate::harness::{World, end_of, under_both};
 
 const JOBS: &str = "jobs:
   - name: scans
@@ -61,7 +61,7 @@ fn deleting_the_state_of_a_killed_run_changes_nothing() {
         for point in [FreezePoint::BeforeEffect, FreezePoint::AfterEffect] {
             let mut run = world.start_frozen_run(point, &[]);
             run.kill().unwrap();
-            world.end_of(run);
+            end_of(run);
             world.sandbox().thaw(Thaw::Abandon);
             world.forget_state();
         }
@@ -82,7 +82,7 @@ fn deleting_the_state_under_a_run_changes_nothing() {
         world.sandbox().thaw(Thaw::Apply);
 
         // The run may succeed or complain of its state, and never lie.
-        let outcome = world.end_of(run);
+        let outcome = end_of(run);
         assert!(matches!(outcome.status, Some(0 | 74)), "{outcome:?}");
 
         world.run(&[]).exits(0);
@@ -183,7 +183,7 @@ fn the_lock_s_file_is_no_obstacle_when_nobody_holds_it() {
         with_jobs(&world);
         let mut run = world.start_frozen_run(FreezePoint::BeforeEffect, &[]);
         run.kill().unwrap();
-        world.end_of(run);
+        end_of(run);
         world.sandbox().thaw(Thaw::Abandon);
         let lock = world.state_files(".lock").remove(0);
         assert!(fs::read_to_string(&lock).unwrap().contains("pid"));
@@ -212,6 +212,6 @@ fn planning_and_status_do_not_wait_for_a_run() {
 
         world.sandbox().thaw(Thaw::Apply);
         world.plan(&[]).exits(0);
-        world.end_of(run).exits(0);
+        end_of(run).exits(0);
     });
 }

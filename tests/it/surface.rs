@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use redivis_ingest::sandbox::{Character, Fault, FaultScript, Nth, Operation};
 
-use crate::harness::{DATASET, Outcome, TOKEN, World, under_both};
+use crate::harness::{DATASET, Outcome, TOKEN, World, end_of, under_both};
 
 const FILES: &str =
     "jobs:\n  - name: scans\n    table: scans\n    files: [{ glob: 'data/**/*' }]\n";
@@ -212,7 +212,7 @@ fn a_reader_that_goes_away_is_no_error() {
             .unwrap();
         assert!(first.contains("test"), "{first}");
 
-        let outcome = world.end_of(child).exits(0);
+        let outcome = end_of(child).exits(0);
         assert_eq!(outcome.stderr, "", "{format}");
     }
 }
@@ -258,13 +258,9 @@ fn the_last_thirty_runs_are_kept() {
     world.run(&[]).exits(0);
     let first = world.run_ids().remove(0);
     let runs = world.state().join("runs");
+    let owner = first.split('-').nth(1).unwrap();
     for day in 1..=40 {
-        let name = format!(
-            "202001{:02}T{}",
-            day % 28 + 1,
-            first.split_once('T').unwrap().1
-        );
-        let name = name.replace(&first[first.len() - 8..], &format!("{day:08x}"));
+        let name = format!("202001{:02}T000000Z-{owner}-{day:08x}", day % 28 + 1);
         fs::create_dir_all(runs.join(&name)).unwrap();
         fs::write(runs.join(name).join("report.json"), "{}").unwrap();
     }
@@ -468,7 +464,7 @@ fn a_manifest_can_come_from_stdin() {
                 .spawn()
                 .unwrap();
             child.stdin.take().unwrap().write_all(&text).unwrap();
-            world.end_of(child).exits(status);
+            end_of(child).exits(status);
         }
         assert_eq!(world.stored("scans", "a.txt"), b"hello");
         world.call(&["run", "-"]).exits(64);

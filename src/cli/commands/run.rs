@@ -59,7 +59,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         &reporting,
     )
     .map_err(|failure| failure.stopped_by(context.cancel.reason()));
-    let exit = reporting.finish(done, &rejects);
+    let exit = reporting.finish(&done, &rejects);
     drop(locked);
     exit
 }

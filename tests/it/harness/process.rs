@@ -20,6 +20,44 @@ pub(crate) fn assert_quick(since: Instant, seconds: u64) {
     assert!(took < Duration::from_secs(seconds), "it took {took:?}");
 }
 
+/// Sends a signal such as `TERM`.
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{signal} {}", child.id()))
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// What a program that was started came to.
+pub(crate) fn end_of(child: Child) -> Outcome {
+    Outcome::of(&child.wait_with_output().unwrap())
+}
+
+/// Reads stderr until a line has this text; `child` is ended when it does not
+/// come.
+pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
+    let stderr = child.stderr.take().unwrap();
+    let wanted = text.to_owned();
+    let (sender, received) = std::sync::mpsc::channel();
+    // The rest is read too, so that the child never waits for a reader.
+    std::thread::spawn(move || {
+        for line in std::io::BufReader::new(stderr)
+            .lines()
+            .map_while(Result::ok)
+        {
+            if line.contains(&wanted) {
+                sender.send(()).ok();
+            }
+        }
+    });
+    if received.recv_timeout(PATIENCE).is_err() {
+        drop(child.kill());
+        panic!("no {text:?} on stderr");
+    }
+}
+
 impl World {
     /// Runs the program with these variables set, or cleared where they are empty.
     pub(crate) fn call_with(&self, args: &[&str], env: &[(&str, &str)]) -> Outcome {
@@ -67,44 +105,6 @@ impl World {
     /// Waits until a request is held.
     pub(crate) fn assert_frozen(&self) {
         assert!(self.sandbox().wait_frozen(PATIENCE), "nothing was held");
-    }
-
-    /// Sends a signal such as `TERM`.
-    pub(crate) fn signal(&self, child: &Child, signal: &str) {
-        let sent = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -{signal} {}", child.id()))
-            .status()
-            .unwrap();
-        assert!(sent.success());
-    }
-
-    /// What a program that was started came to.
-    pub(crate) fn end_of(&self, child: Child) -> Outcome {
-        Outcome::of(&child.wait_with_output().unwrap())
-    }
-
-    /// Reads stderr until a line has this text; `child` is ended when it does not
-    /// come.
-    pub(crate) fn wait_for_line(&self, child: &mut Child, text: &str) {
-        let stderr = child.stderr.take().unwrap();
-        let wanted = text.to_owned();
-        let (sender, received) = std::sync::mpsc::channel();
-        // The rest is read too, so that the child never waits for a reader.
-        std::thread::spawn(move || {
-            for line in std::io::BufReader::new(stderr)
-                .lines()
-                .map_while(Result::ok)
-            {
-                if line.contains(&wanted) {
-                    _ = sender.send(());
-                }
-            }
-        });
-        if received.recv_timeout(PATIENCE).is_err() {
-            drop(child.kill());
-            panic!("no {text:?} on stderr");
-        }
     }
 
     /// Sends a POST, and does not wait for an answer.
