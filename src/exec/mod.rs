@@ -25,8 +25,10 @@ mod run;
 mod staging;
 mod tables;
 mod temps;
+mod unreached;
 mod uploads;
 
 pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};
 pub use error::StepError;
-pub use run::{drifted, not_executed, run};
+pub use run::run;
+pub use unreached::{drifted, not_executed};

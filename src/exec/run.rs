@@ -16,14 +16,12 @@ use super::release::{release_dataset, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
 use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
+use super::unreached::add_not_reached;
 use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
 use crate::base::{PartIdentity, PartName, TableRef, Version};
-use crate::event::{End, Event, FailKind, Failed, ItemEnd, Phase, RunEnd, Totals, What};
+use crate::event::{End, Event, ItemEnd, Phase, RunEnd, Totals, What};
 use crate::manifest::Source;
-use crate::plan::{
-    Action, Class, DatasetPlan, ItemLine, JobContent, JobPlan, ListedSubject, Plan, Subject,
-    item_line,
-};
+use crate::plan::{Action, Class, DatasetPlan, JobContent, JobPlan, ListedSubject, Plan, Subject};
 
 /// Executes a plan. Every item that has an action ends in the answer.
 pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
@@ -89,37 +87,6 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
     add_not_reached(plan, &mut end);
     context.events.send(Event::RunFinished);
     end
-}
-
-/// The end of a plan of which nothing was executed: what it refuses is refused,
-/// all else was not reached.
-pub fn not_executed(plan: &Plan) -> RunEnd {
-    let mut end = RunEnd::default();
-    add_not_reached(plan, &mut end);
-    end
-}
-
-/// The end of a saved item whose preconditions no longer hold.
-pub fn drifted(line: &ItemLine) -> ItemEnd {
-    let what = match line.what.as_str() {
-        "version" => What::Version,
-        "table" => What::Table,
-        "part" => What::Part,
-        "upload" => What::Upload,
-        "listed" => What::Deletion,
-        _ => What::File,
-    };
-    let job = line.job.as_deref().and_then(|job| job.parse().ok());
-    let mut end = ItemEnd::new(what, job.as_ref(), &line.name, "saved");
-    end.bytes = line.bytes;
-    end.rows = line.rows.unwrap_or(0);
-    end.failed(Failed {
-        kind: FailKind::Drifted,
-        message: format!(
-            "it is not as it was planned: {} ({})",
-            line.class, line.reason
-        ),
-    })
 }
 
 fn totals(plan: &Plan) -> Totals {
@@ -439,62 +406,4 @@ fn look(shared: Shared<'_>, job: &RunJob<'_>, wanted: Option<&Wanted>) -> Result
         return look_at_files(shared, work, &sent);
     };
     look_at_parts(shared, &job.plan.table, wanted, job.plan)
-}
-
-/// Items that no step told an end of, and items that the plan refused.
-fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
-    let known: BTreeSet<(Option<String>, String, &'static str)> = end
-        .items
-        .iter()
-        .map(|item| {
-            (
-                item.job.as_ref().map(ToString::to_string),
-                item.name.clone(),
-                item.action,
-            )
-        })
-        .collect();
-    let datasets = plan
-        .datasets
-        .iter()
-        .flat_map(|one| one.items.iter().map(|item| (None, item)));
-    let jobs = plan
-        .jobs
-        .iter()
-        .flat_map(|job| job.items.iter().map(move |item| (Some(job), item)));
-    let mut missing = Vec::new();
-    for (job, item) in datasets.chain(jobs) {
-        let refused = matches!(item.class, Class::Conflict | Class::Locked);
-        if item.action == Action::None && !refused {
-            continue;
-        }
-        let line = item_line(job, item);
-        let action = item.action.as_str();
-        if known.contains(&(line.job.clone(), line.name.clone(), action)) {
-            continue;
-        }
-        let what = match item.subject {
-            Subject::Version(_) => What::Version,
-            Subject::Table(_) => What::Table,
-            Subject::File(_) | Subject::RemoteFile(_) | Subject::Source { .. } => What::File,
-            Subject::Part(_) => What::Part,
-            Subject::Upload(_) => What::Upload,
-            Subject::Listed(_) => What::Deletion,
-        };
-        let mut one = ItemEnd::new(what, job.map(|job| &job.job), &line.name, action);
-        one.bytes = line.bytes;
-        one.rows = line.rows.unwrap_or(0);
-        if refused {
-            one.end = End::Refused;
-            one.error = Some(Failed {
-                kind: FailKind::Failed,
-                message: item
-                    .note
-                    .clone()
-                    .unwrap_or_else(|| line.reason.replace('_', " ")),
-            });
-        }
-        missing.push(one);
-    }
-    end.items.extend(missing);
 }

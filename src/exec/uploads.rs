@@ -51,7 +51,7 @@ impl<'a> UploadsJob<'a> {
             .iter()
             .filter(|item| item.action == Action::Send)
             .filter_map(|item| match &item.subject {
-                Subject::Upload(upload) => Some(upload),
+                Subject::Upload(upload) => Some(upload.as_ref()),
                 Subject::Version(_)
                 | Subject::Table(_)
                 | Subject::File(_)

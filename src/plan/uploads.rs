@@ -297,7 +297,7 @@ impl Fate<'_> {
         } else {
             (Class::New, Reason::NotOnRemote, Action::Send)
         };
-        self.push(class, reason, action, Subject::Upload(upload));
+        self.push(class, reason, action, Subject::Upload(Box::new(upload)));
     }
 
     /// Uploads of the same file in the draft. Takes what the released versions

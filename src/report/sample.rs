@@ -264,7 +264,7 @@ fn taxa() -> JobPlan {
         Class::New,
         Reason::NotOnRemote,
         Action::Send,
-        Subject::Upload(upload),
+        Subject::Upload(Box::new(upload)),
     );
     job(
         "taxa",

@@ -86,7 +86,7 @@ fn nothing_at_all_is_nothing_to_do_when_that_is_allowed() {
 fn a_source_without_rows_is_an_error_unless_allowed() {
     under_both(|world| {
         world.manifest(NUMBERS).file("rows/a.csv", "n\n");
-        world.run(&[]).exits(66).says("allow_empty");
+        world.run(&[]).exits(66).warns("allow_empty");
         assert!(world.writes().is_empty());
     });
 }

@@ -218,7 +218,10 @@ fn a_session_outlives_a_restart_of_both_sides() {
         world.holds("scans", &[("large", &content)]);
         assert!(world.asked(Operation::OpenSession).is_empty());
         let sent = item(&report, "large")["bytes_sent"].as_u64().unwrap();
-        assert!(sent <= (LARGE - 5 * 4 * MIB) as u64, "{sent} bytes were sent");
+        assert!(
+            sent <= (LARGE - 5 * 4 * MIB) as u64,
+            "{sent} bytes were sent"
+        );
     });
 }
 

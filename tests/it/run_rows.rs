@@ -21,7 +21,7 @@ jobs:
 pub(crate) fn csv(numbers: impl IntoIterator<Item = u64>) -> String {
     let mut text = "n\n".to_owned();
     for number in numbers {
-        text.push_str(&format!("{number}\n"));
+        text += &format!("{number}\n");
     }
     text
 }
@@ -292,7 +292,7 @@ fn a_log_that_grew_sends_its_tail_only() {
 
         let inserts = world.requests_of(Operation::InsertRows);
         assert_eq!(inserts.len(), 1);
-        assert_eq!(inserts[0].body_bytes, 10 * 10 + 9 + 11 + 0);
+        assert_eq!(inserts[0].body_bytes, 10 * 10 + 9 + 11);
         assert!(world.requests_of(Operation::DeleteUpload).is_empty());
         let after = world.upload_names("n");
         assert!(before.iter().all(|name| after.contains(name)));
@@ -481,7 +481,7 @@ fn a_source_without_rows_is_a_conflict_while_the_remote_holds_its_rows() {
 
 /// Runs once under a fault in `insertRows` (or another call) and asserts that all
 /// rows are there exactly once, in as many calls.
-fn once_despite(operation: Operation, nth: Nth, fault: Fault) {
+fn once_despite(operation: Operation, nth: Nth, fault: &Fault) {
     under_both(|world| {
         world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1300));
         world.faults(FaultScript::none().with(operation, nth, fault.clone()));
@@ -505,12 +505,16 @@ fn once_despite(operation: Operation, nth: Nth, fault: Fault) {
 
 #[test]
 fn rows_arrive_once_when_the_answer_is_lost_after_the_effect() {
-    once_despite(Operation::InsertRows, Nth::First(2), Fault::CutAfterEffect);
+    once_despite(Operation::InsertRows, Nth::First(2), &Fault::CutAfterEffect);
 }
 
 #[test]
 fn rows_arrive_once_when_the_connection_is_cut_before_the_effect() {
-    once_despite(Operation::InsertRows, Nth::First(2), Fault::CutBeforeEffect);
+    once_despite(
+        Operation::InsertRows,
+        Nth::First(2),
+        &Fault::CutBeforeEffect,
+    );
 }
 
 #[test]
@@ -519,7 +523,7 @@ fn rows_arrive_once_when_the_effect_is_late() {
         once_despite(
             Operation::InsertRows,
             Nth::Every(3),
-            Fault::LateEffect {
+            &Fault::LateEffect {
                 after_requests: 2,
                 code,
             },
@@ -533,7 +537,7 @@ fn rows_arrive_once_when_the_status_lies() {
         once_despite(
             Operation::InsertRows,
             Nth::Nth(2),
-            Fault::StatusAfterEffect { code },
+            &Fault::StatusAfterEffect { code },
         );
     }
 }
@@ -543,7 +547,7 @@ fn rows_arrive_once_when_the_answer_breaks_off() {
     once_despite(
         Operation::InsertRows,
         Nth::Nth(1),
-        Fault::TruncateAnswer { bytes: 10 },
+        &Fault::TruncateAnswer { bytes: 10 },
     );
 }
 
@@ -562,7 +566,7 @@ fn rows_arrive_once_when_creating_an_upload_is_in_doubt() {
             code: Some(503),
         },
     ] {
-        once_despite(Operation::CreateUpload, Nth::First(2), fault);
+        once_despite(Operation::CreateUpload, Nth::First(2), &fault);
     }
 }
 
@@ -699,13 +703,13 @@ fn an_unfinished_attempt_is_deleted_and_sent_again() {
         let name = world.upload_names("n").remove(0);
         let identity = PartName::parse(&name).unwrap().identity;
         let (status, _) = {
-            let uri = world.table_uri("n");
+            let uri = World::table_uri("n");
             world.http("DELETE", &format!("{uri}/uploads/{name}"), "")
         };
         assert_eq!(status, 200);
         // Its ghost leaves the list.
         for _ in 0..3 {
-            let uri = world.table_uri("n");
+            let uri = World::table_uri("n");
             world.http("GET", &format!("{uri}/uploads"), "");
         }
         let left = identity.attempt(7).to_string();
@@ -739,7 +743,7 @@ fn of_two_complete_attempts_the_smaller_name_stays() {
         let foreign = world.put_stream("n", "someone", r#"[{"name":"n","type":"integer"}]"#, rows);
         // Let the count come up.
         for _ in 0..3 {
-            let uri = world.table_uri("n");
+            let uri = World::table_uri("n");
             world.http("GET", &format!("{uri}/uploads"), "");
         }
 

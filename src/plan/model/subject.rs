@@ -23,7 +23,7 @@ pub enum Subject {
     /// A run of rows of one source.
     Part(PartSubject),
     /// A bulk upload.
-    Upload(UploadSubject),
+    Upload(Box<UploadSubject>),
     /// An upload of ours on the remote, to be deleted, reported or refused.
     Listed(ListedSubject),
     /// A row source or an upload's file as a whole, or a path that is left out.

@@ -53,7 +53,7 @@ impl World {
     }
 
     /// The address of a table in the draft.
-    pub(crate) fn table_uri(&self, table: &str) -> String {
+    pub(crate) fn table_uri(table: &str) -> String {
         format!("/tables/{DATASET}:next.{table}")
     }
 

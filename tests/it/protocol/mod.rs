@@ -1,13 +1,6 @@
 //! The emulator against the platform's pages: raw requests on sockets, written
 //! from those pages and not from our client, under both characters.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed helper is a failed test"
-)]
-
 mod datasets;
 mod faults;
 mod files;
