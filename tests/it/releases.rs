@@ -353,7 +353,8 @@ jobs:
         .file("data/taxa.csv", "id,name\n1,x\n");
     let mut text = "n,word,x\n".to_owned();
     for number in 1000..1050 {
-        text += &format!("{number},ü{number},{number}.5\n");
+        let line = format!("{number},ü{number},{number}.5\n");
+        text += &line;
     }
     world.file("data/Readings 1.csv", text);
     world.run(&[]).exits(0);

@@ -21,7 +21,8 @@ jobs:
 pub(crate) fn csv(numbers: impl IntoIterator<Item = u64>) -> String {
     let mut text = "n\n".to_owned();
     for number in numbers {
-        text += &format!("{number}\n");
+        let line = format!("{number}\n");
+        text += &line;
     }
     text
 }
