@@ -267,6 +267,73 @@ fn the_table_of_exit_codes_is_that_of_the_program() {
     assert_eq!(rows, wanted);
 }
 
+/// Codes of bugs, which nobody should meet.
+const INTERNAL: [&str; 4] = [
+    "check/render",
+    "completions/render",
+    "schema/render",
+    "state/bad-name",
+];
+
+/// Texts in the sources that are codes of diagnostics.
+fn codes_in_sources() -> BTreeSet<String> {
+    fn walk(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                // Tests at the end of a file make codes of their own.
+                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let code = regex::Regex::new(r#""([a-z]+/[a-z0-9-]+)""#).unwrap();
+                found.extend(code.captures_iter(text).map(|found| found[1].to_owned()));
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    let src = repository().join("src");
+    for folder in ["cli", "source", "plan"] {
+        walk(&src.join(folder), &mut found);
+    }
+    found.retain(|code| !INTERNAL.contains(&code.as_str()));
+    found.extend(
+        manifest::ProblemCode::ALL
+            .iter()
+            .map(|code| code.as_str().to_owned()),
+    );
+    found
+}
+
+#[test]
+fn the_tables_of_codes_are_those_of_the_program() {
+    let text = fs::read_to_string(repository().join("docs/errors.md")).unwrap();
+    let listed: BTreeSet<String> = first_cells(&text)
+        .into_iter()
+        .map(|cells| cells[0].trim_matches('`').to_owned())
+        .filter(|cell| cell.contains('/'))
+        .collect();
+    assert_eq!(listed, codes_in_sources());
+}
+
+#[test]
+fn the_exit_statuses_of_the_failures_are_exit_codes() {
+    let text = fs::read_to_string(repository().join("docs/errors.md")).unwrap();
+    let known: Vec<String> = ExitCode::ALL
+        .iter()
+        .map(|code| code.number().to_string())
+        .collect();
+    let rows = first_cells(&text);
+    for cells in rows
+        .iter()
+        .filter(|cells| cells.len() == 3 && cells[0].contains('/'))
+    {
+        for exit in cells[1].split(", ") {
+            assert!(known.contains(&exit.to_owned()), "{cells:?}");
+        }
+    }
+}
+
 /// The examples, whose datasets the sandbox is given.
 fn examples() -> Vec<(PathBuf, Vec<String>)> {
     let mut found: Vec<PathBuf> = fs::read_dir(repository().join("manifests"))
