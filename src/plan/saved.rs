@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use super::lines::{Header, ItemLine, item_line};
 use super::model::{Action, Class, Item, JobPlan, PLAN_FORMAT, Plan};
+use crate::base::DatasetRef;
 
 /// A plan read back from its NDJSON.
 #[derive(Debug, Clone)]
@@ -92,7 +93,8 @@ fn key_of(line: &ItemLine) -> ItemKey {
 /// Takes every action that was not saved just so. An item's precondition
 /// holds if the remote is in the planned before-state (the action is planned
 /// again, the same) or already in the after-state (nothing is planned any
-/// more). Answers the items that drifted; an error when the plan is of
+/// more). Where somebody released since, whatever is left was planned for a draft
+/// that is gone. Answers the items that drifted; an error when the plan is of
 /// something else altogether.
 ///
 /// The plan must have been made with its unchanged items listed.
@@ -113,9 +115,18 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
             ));
         }
     }
+    let is_gone = |dataset: &DatasetRef| {
+        let name = dataset.to_string();
+        let tag = |header: &Header| {
+            let mut datasets = header.datasets.iter();
+            let found = datasets.find(|one| one.dataset == name)?;
+            found.current_tag.clone()
+        };
+        tag(&header) != tag(&saved.header)
+    };
     let mut drifted = Vec::new();
     let mut met = BTreeSet::new();
-    let mut visit = |job: Option<&JobPlan>, item: &mut Item| {
+    let mut visit = |job: Option<&JobPlan>, item: &mut Item, is_gone: bool| {
         let line = item_line(job, item);
         met.insert(key_of(&line));
         let Some(planned) = saved.find(&line) else {
@@ -126,7 +137,7 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
             return;
         };
         let is_done = item.class == Class::Unchanged;
-        if item.action != Action::None && !same_step(planned, &line) {
+        if item.action != Action::None && (is_gone || !same_step(planned, &line)) {
             item.action = Action::None;
             drifted.push(line);
         } else if item.action == Action::None && !is_done {
@@ -134,14 +145,16 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
         }
     };
     for dataset in &mut plan.datasets {
+        let is_gone = is_gone(&dataset.dataset);
         for item in &mut dataset.items {
-            visit(None, item);
+            visit(None, item, is_gone);
         }
     }
     for job in &mut plan.jobs {
+        let is_gone = is_gone(job.table.dataset());
         let mut items = std::mem::take(&mut job.items);
         for item in &mut items {
-            visit(Some(job), item);
+            visit(Some(job), item, is_gone);
         }
         job.items = items;
     }

@@ -210,7 +210,7 @@ fn a_plan_of_another_endpoint_is_refused() {
 }
 
 #[test]
-fn a_plan_of_an_earlier_draft_is_refused() {
+fn nothing_of_a_plan_of_an_earlier_draft_is_done() {
     under_both(|world| {
         world_with_sources(&world);
         world.run(&[]).exits(0);
@@ -219,15 +219,32 @@ fn a_plan_of_an_earlier_draft_is_refused() {
         world.release();
         world.sandbox().clear_requests();
 
-        let outcome = world.run(&["--plan", &plan]).exits(4);
+        let outcome = world.run(&["--plan", &plan, "--format", "json"]).exits(4);
 
-        assert!(
-            world.writes().is_empty(),
-            "{:?}\n{outcome:?}",
-            world.writes()
+        assert!(world.writes().is_empty(), "{:?}", world.writes());
+        let counts = &outcome.last_line()["counts"];
+        assert_eq!(counts["failed"], 0, "{outcome:?}");
+        assert_eq!(
+            counts["drifted"], 2,
+            "the version and the file: {outcome:?}"
         );
         world.run(&[]).exits(0);
         assert_eq!(world.stored("scans", "c.txt"), b"more");
+    });
+}
+
+#[test]
+fn a_saved_plan_that_released_is_done_already() {
+    under_both(|world| {
+        world_with_sources(&world);
+        world.manifest(&format!("release: true\n{JOBS}"));
+        let plan = save(&world, "plan.ndjson");
+        world.run(&["--plan", &plan]).exits(0);
+        world.sandbox().clear_requests();
+
+        world.run(&["--plan", &plan]).exits(0);
+
+        assert!(world.writes().is_empty(), "{:?}", world.writes());
     });
 }
 
