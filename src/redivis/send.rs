@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Sink};
 use super::body::{Body, Outgoing, Throttle};
 use super::endpoint::{Endpoint, Origin, decode};
-use super::error::{ApiError, ApiErrorKind, Failure, Subject};
+use super::error::{ApiError, ApiErrorKind, Failure, Method, Subject};
 use super::http::{AgentOptions, Head, Line, SetupError, length_of};
 use super::pacer::{Bandwidth, Pacer, RateLimit, http_date_ms, retry_after};
 use super::proxy::ProxySettings;
@@ -58,6 +58,8 @@ pub struct Http {
     pacers: Mutex<BTreeMap<Origin, Arc<Pacer>>>,
     bandwidth: Option<Bandwidth>,
     counters: Counters,
+    /// API calls under way that change something.
+    effects: AtomicU64,
     streams: AtomicU64,
 }
 
@@ -85,6 +87,7 @@ impl Http {
             pacers: Mutex::default(),
             bandwidth: settings.bandwidth.map(Bandwidth::new),
             counters: Counters::default(),
+            effects: AtomicU64::new(0),
             streams: AtomicU64::new(0),
             settings,
         })
@@ -107,6 +110,12 @@ impl Http {
         stats.connections = self.line.connections();
         stats.rate_limit = self.pacer(self.settings.endpoint.origin()).seen();
         stats
+    }
+
+    /// Exchanges that have ended, and API calls under way that change something.
+    pub fn traffic(&self) -> (u64, u64) {
+        let effects = self.effects.load(Ordering::Relaxed);
+        (self.counters.requests(), effects)
     }
 
     /// A jitter stream of its own.
@@ -218,7 +227,12 @@ impl Http {
             through_proxy: place.through_proxy,
         };
         let started = Instant::now();
+        let has_effect = is_metered(request) && !is_reading(request.method);
+        self.effects
+            .fetch_add(u64::from(has_effect), Ordering::Relaxed);
         let result = self.line.exchange(&head, &mut outgoing, length, sink);
+        self.effects
+            .fetch_sub(u64::from(has_effect), Ordering::Relaxed);
         let (status, received_bytes) = match &result {
             Ok(answer) => (Some(answer.status), answer.received),
             Err(failure) => (failure.status, 0),
@@ -260,7 +274,7 @@ impl Http {
     ) -> bool {
         const WORTH_TELLING: Duration = Duration::from_millis(200);
         let mut is_told = false;
-        let metered = matches!(request.target, Target::Api(_));
+        let metered = is_metered(request);
         loop {
             if call.cancel.is_cancelled() {
                 return false;
@@ -385,6 +399,18 @@ impl Http {
         let pacer = Arc::new(Pacer::new(self.settings.tps_limit, !origin.is_loopback()));
         pacers.insert(origin.clone(), Arc::clone(&pacer));
         pacer
+    }
+}
+
+/// Whether a request counts as a call of the API.
+fn is_metered(request: &Request<'_>) -> bool {
+    matches!(request.target, Target::Api(_))
+}
+
+fn is_reading(method: Method) -> bool {
+    match method {
+        Method::Get | Method::Head => true,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => false,
     }
 }
 
