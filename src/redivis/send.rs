@@ -143,12 +143,12 @@ impl Http {
         mut sink: Sink<'_>,
     ) -> Result<Answered, ApiError> {
         let started = Instant::now();
-        let mut trial = Trial::new(self.backoff());
         let subject = self.subject(request);
         let place = match self.place(request) {
             Ok(place) => place,
             Err(failure) => return Err(failure.into_error(subject, 0, started.elapsed())),
         };
+        let mut trial = Trial::new(self.backoff(), &place.pacer);
         loop {
             let attempt_started = Instant::now();
             let outcome = self.attempt(call, request, &place, &trial, (&mut body, &mut sink));
@@ -212,7 +212,6 @@ impl Http {
         let throttle = Throttle {
             call,
             bandwidth: self.bandwidth.as_ref(),
-            policy: &self.settings.retry,
         };
         let is_repeat = trial.attempts > 0;
         let mut outgoing = Outgoing::start(body, is_repeat, throttle).map_err(local)?;
@@ -304,6 +303,9 @@ impl Http {
             remaining: answer.headers.number("x-ratelimit-remaining"),
         };
         let good = answer.status != 429;
+        if good && answer.status < 500 {
+            place.pacer.is_well();
+        }
         let scale = self.settings.retry.scale;
         place.pacer.answered(Instant::now(), good, said, scale);
         if place.is_api {

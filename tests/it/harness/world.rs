@@ -52,11 +52,16 @@ impl World {
         }
     }
 
-    /// Stops the sandbox and starts it again on the same data and ports.
-    pub(crate) fn restart(&mut self) {
+    /// Stops the sandbox: connections are refused until [`World::restart`].
+    pub(crate) fn stop(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             sandbox.stop();
         }
+    }
+
+    /// Stops the sandbox and starts it again on the same data and ports.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
         self.sandbox = Some(Sandbox::start(self.options.clone()).unwrap());
     }
 
