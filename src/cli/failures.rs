@@ -26,6 +26,11 @@ impl From<LoadError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match &error {
+            // It was found a moment ago.
+            PlanError::Remote { source, .. } if source.kind() == &ApiErrorKind::NotFound => {
+                Self::of(ExitCode::Drifted, "plan/vanished", &error)
+                    .hint("somebody released or deleted it meanwhile; run the same command again")
+            }
             PlanError::Remote { source, .. } => of_api(&error, source),
             PlanError::NoDataset(dataset) => Self::of(
                 ExitCode::Refused,

@@ -41,6 +41,8 @@ mod run_uploads;
 #[cfg(test)]
 mod saved_plan;
 #[cfg(test)]
+mod saved_plan_again;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod smoke;
