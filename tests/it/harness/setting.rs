@@ -21,8 +21,5 @@ pub(crate) fn setting<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
 
 /// The program: cargo's own build, or another one that is to be judged.
 pub(crate) fn program() -> PathBuf {
-    variable("BINARY").map_or_else(
-        || env!("CARGO_BIN_EXE_redivis-ingest").into(),
-        PathBuf::from,
-    )
+    setting("BINARY", env!("CARGO_BIN_EXE_redivis-ingest").into())
 }
