@@ -71,6 +71,7 @@ pub fn make(
         call,
         store: Some(&workplace.store),
         cpu_pool: &workplace.cpu_pool,
+        net_pool: &workplace.net_pool,
         selection: &request.selection,
         options: PlanOptions {
             compare: match transfer.compare {
@@ -79,10 +80,13 @@ pub fn make(
             },
             hash_new: request.hash_new,
             include_unchanged: request.include_unchanged,
+            read_back: plan::ReadBack::Never,
             now_ns: (context.environment.clock())(),
             largest_payload: transfer.max_memory.0,
         },
         on_reject,
+        on_unchanged: None,
+        release: &workplace.manifest.release,
     };
     make_plan(&planning, &workplace.endpoint_shown).map_err(Failure::from)
 }

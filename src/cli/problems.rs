@@ -187,6 +187,8 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         | Reason::SameSize
         | Reason::Receipt
         | Reason::Unverifiable
+        | Reason::SameBytes
+        | Reason::OtherBytes
         | Reason::Kept
         | Reason::NotInSources
         | Reason::MaybeRenamed

@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::context::{Compare, PlanContext};
+use super::context::{Compare, PlanContext, ReadBack};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
 use super::error::{PlanError, check_cancel};
 use super::history::History;
@@ -41,7 +41,11 @@ pub(super) fn plan_files(
     });
 
     let pairs = align(&local, &remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
-    let compared: Vec<Result<Compared, PlanError>> = context.cpu_pool.install(|| {
+    let pool = match context.options.read_back {
+        ReadBack::Never => context.cpu_pool,
+        ReadBack::Needed | ReadBack::All => context.net_pool,
+    };
+    let compared: Vec<Result<Compared, PlanError>> = pool.install(|| {
         pairs
             .par_iter()
             .map(|pair| compare_pair(context, view, &local, &remote, *pair))
@@ -65,7 +69,7 @@ pub(super) fn plan_files(
         };
         if class == Class::Unchanged {
             unchanged.add(size_of(pair, &local, &remote), 0);
-            if !context.options.include_unchanged {
+            if !context.wants_unchanged() {
                 continue;
             }
         }
@@ -74,13 +78,17 @@ pub(super) fn plan_files(
             continue;
         }
         let subject = subject_of(&context.manifest.root, pair, &local, &remote, compared.md5);
-        items.push(Item {
+        let item = Item {
             class,
             reason,
             action,
-            note: None,
+            note: compared.note,
             subject,
-        });
+        };
+        let is_listed = class != Class::Unchanged || context.met_unchanged(job, &item, None);
+        if is_listed {
+            items.push(item);
+        }
     }
     note_renames(&mut items);
     Ok(JobPlan {
@@ -131,6 +139,7 @@ struct Compared {
     class: Class,
     reason: Reason,
     md5: Option<Md5Digest>,
+    note: Option<String>,
     problem: Option<SourceError>,
 }
 
@@ -146,6 +155,7 @@ fn compare_pair(
         class: Class::New,
         reason: Reason::NotOnRemote,
         md5,
+        note: None,
         problem,
     };
     let (file, other) = match pair {
@@ -164,7 +174,14 @@ fn compare_pair(
         md5: other.md5,
     };
     let mut proof = Proof::None;
+    let mut note = None;
     let mut ours = FileSide { size, md5: None };
+    if size != other.size && context.options.hash_new {
+        match local_md5(context, file)? {
+            Ok(md5) => ours.md5 = Some(md5),
+            Err(problem) => return Ok(fresh(None, Some(problem))),
+        }
+    }
     if size == other.size {
         if context.options.compare == Compare::Size {
             proof = Proof::SizeSuffices;
@@ -179,7 +196,14 @@ fn compare_pair(
                     .raw_file_md5(&context.call, &other.id)
                     .map_err(|error| PlanError::remote(format!("file `{}`", file.name), error))?;
             }
-            if theirs.md5.is_none() && has_receipt(context, view, file, (ours.md5, &other.id))? {
+            let told = theirs.md5;
+            if reads_back(context.options.read_back, told) {
+                theirs = read_back(context, other)?;
+                proof = Proof::ReadBack;
+                note = told
+                    .filter(|told| theirs.md5 != Some(*told))
+                    .map(|told| format!("the platform says MD5 {told}, and its bytes are others"));
+            } else if told.is_none() && has_receipt(context, view, file, (ours.md5, &other.id))? {
                 proof = Proof::Receipt;
             }
         }
@@ -189,7 +213,29 @@ fn compare_pair(
         class,
         reason,
         md5: ours.md5,
+        note,
         problem: None,
+    })
+}
+
+fn reads_back(which: ReadBack, told: Option<Md5Digest>) -> bool {
+    match which {
+        ReadBack::Never => false,
+        ReadBack::Needed => told.is_none(),
+        ReadBack::All => true,
+    }
+}
+
+/// What the stored bytes are, whatever the platform says of them.
+fn read_back(context: &PlanContext<'_>, file: &RemoteFile) -> Result<FileSide, PlanError> {
+    let read = context
+        .reader
+        .raw_file_digest(&context.call, &file.id, file.size);
+    let (size, md5) = read
+        .map_err(|error| PlanError::remote(format!("the bytes of file `{}`", file.name), error))?;
+    Ok(FileSide {
+        size,
+        md5: Some(md5),
     })
 }
 

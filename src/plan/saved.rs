@@ -124,6 +124,7 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
         };
         tag(&header) != tag(&saved.header)
     };
+    plan.id = std::sync::OnceLock::new();
     let mut drifted = Vec::new();
     let mut met = BTreeSet::new();
     let mut visit = |job: Option<&JobPlan>, item: &mut Item, is_gone: bool| {

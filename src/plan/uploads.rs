@@ -6,14 +6,13 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
 use super::files::digests_of;
-use super::listed::Listing;
+use super::listed::{Holder, Listing, twins};
 use super::merge::Mode;
 use super::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
 use super::observe::TableView;
 use super::problems::{source_error, source_problem, source_skipped};
-use crate::base::names::upload_key;
 use crate::base::{Fingerprint, Md5Digest, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
 use crate::redivis::UploadStatus;
@@ -105,6 +104,7 @@ fn wanted_upload(
         path: input.path.clone(),
         fingerprint,
         md5,
+        sha256,
         identity,
         kind: input.kind,
         options: entry.options.clone(),
@@ -170,6 +170,7 @@ pub(super) fn decide_uploads(
     let listing = Listing::of(view, std::slice::from_ref(&draft.owner));
     let mut fate = Fate {
         context,
+        job,
         source,
         mode,
         listing: &listing,
@@ -223,6 +224,7 @@ struct Known {
 
 struct Fate<'a> {
     context: &'a PlanContext<'a>,
+    job: &'a Job,
     source: &'a UploadsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
@@ -274,7 +276,7 @@ impl Fate<'_> {
         let (class, reason, action) = if known.present.is_some() {
             self.unchanged.add(size, 0);
             let renamed = upload.renamed_from.is_some();
-            if !renamed && !self.context.options.include_unchanged {
+            if !renamed && !self.context.wants_unchanged() {
                 return;
             }
             let reason = if renamed {
@@ -297,7 +299,24 @@ impl Fate<'_> {
         } else {
             (Class::New, Reason::NotOnRemote, Action::Send)
         };
-        self.push(class, reason, action, Subject::Upload(Box::new(upload)));
+        let item = Item {
+            class,
+            reason,
+            action,
+            note: None,
+            subject: Subject::Upload(Box::new(upload)),
+        };
+        let is_listed = match &known.present {
+            Some(present) => {
+                let holder = self.listing.holder(present);
+                let stored = holder.as_ref().map(Holder::as_stored);
+                self.context.met_unchanged(self.job, &item, stored) || reason == Reason::Renamed
+            }
+            None => true,
+        };
+        if is_listed {
+            self.items.push(item);
+        }
     }
 
     /// Uploads of the same file in the draft. Takes what the released versions
@@ -423,17 +442,4 @@ impl Fate<'_> {
             });
         }
     }
-}
-
-/// Two uploads in the draft whose names compare equal on letters and digits.
-fn twins(view: &TableView) -> Option<(String, String)> {
-    let mut keys: Vec<(String, &str)> = view
-        .draft_uploads
-        .iter()
-        .map(|upload| (upload_key(&upload.name), upload.name.as_str()))
-        .collect();
-    keys.sort();
-    keys.windows(2)
-        .find(|pair| pair[0].0 == pair[1].0)
-        .map(|pair| (pair[0].1.to_owned(), pair[1].1.to_owned()))
 }

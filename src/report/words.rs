@@ -106,6 +106,8 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::SameSize => "same size",
         Reason::Receipt => "same size; the MD5 is known from an earlier run",
         Reason::Unverifiable => "same size; the remote tells no MD5 and no earlier run does",
+        Reason::SameBytes => "read back: the same bytes",
+        Reason::OtherBytes => "read back: other bytes",
         Reason::Kept => "differs and is kept (`on_change: keep`)",
         Reason::ChangeRefused => "differs, and `on_change` is `fail`",
         Reason::NotInSources => "only on the remote, stays there",

@@ -138,6 +138,7 @@ fn execute(
     let executing = ExecContext {
         manifest: &workplace.manifest,
         writer: &writer,
+        notes: workplace.manifest.release.notes(),
         store: &workplace.store,
         events,
         net_pool: &workplace.net_pool,

@@ -89,6 +89,10 @@ pub enum Reason {
     Receipt,
     /// The remote tells no MD5 and there is no receipt.
     Unverifiable,
+    /// Read back from the remote: the same bytes.
+    SameBytes,
+    /// Read back from the remote: other bytes.
+    OtherBytes,
     /// `on_change: keep`.
     Kept,
     /// `on_change: fail`.

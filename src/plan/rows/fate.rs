@@ -6,7 +6,7 @@ use super::pass::RowsDraft;
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
-use crate::plan::listed::Listing;
+use crate::plan::listed::{Holder, Listing};
 use crate::plan::merge::Mode;
 use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
@@ -28,6 +28,7 @@ pub(in crate::plan) fn decide_rows(
     let whole = Listing::of(view, std::slice::from_ref(&draft.content.owner));
     let mut fate = Fate {
         context,
+        job,
         source,
         mode,
         listing: &whole,
@@ -67,6 +68,7 @@ pub(in crate::plan) fn decide_rows(
 
 struct Fate<'a> {
     context: &'a PlanContext<'a>,
+    job: &'a Job,
     source: &'a RowsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
@@ -263,7 +265,7 @@ impl Fate<'_> {
         };
         self.unchanged.add(cut.bytes, kept.rows);
         let renamed = kept.source != input.input.key;
-        if renamed || self.context.options.include_unchanged {
+        if renamed || self.context.wants_unchanged() {
             let reason = if renamed {
                 Reason::Renamed
             } else if self.is_released(kept) {
@@ -271,7 +273,19 @@ impl Fate<'_> {
             } else {
                 Reason::Delivered
             };
-            self.push(Class::Unchanged, reason, Action::None, part(kept));
+            let item = Item {
+                class: Class::Unchanged,
+                reason,
+                action: Action::None,
+                note: None,
+                subject: part(kept),
+            };
+            let holder = self.listing.holder(kept);
+            let stored = holder.as_ref().map(Holder::as_stored);
+            let told = self.context.met_unchanged(self.job, &item, stored);
+            if told || renamed {
+                self.items.push(item);
+            }
         }
     }
 
