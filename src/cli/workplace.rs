@@ -9,7 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::args::{ConnectionArgs, ManifestArgs, Protocol, Shard, StateArgs, TransferArgs};
 use super::failure::Failure;
 use super::settings::{
-    Connection, EndpointChoice, Environment, Transfer, state_key, state_location,
+    Connection, EndpointChoice, Environment, SettingsError, Transfer, state_key, state_location,
 };
 use crate::base::Secret;
 use crate::manifest::{self, Manifest};
@@ -162,10 +162,9 @@ fn open_remote(
 ) -> Result<Remote, Failure> {
     match &connection.endpoint {
         EndpointChoice::Url(url) => {
-            let endpoint: Endpoint =
-                url.parse().map_err(|error: crate::redivis::AddressError| {
-                    Failure::usage(&error.to_string())
-                })?;
+            let endpoint: Endpoint = url
+                .parse()
+                .map_err(|error| Failure::from(SettingsError::Endpoint(error)))?;
             Ok(Remote {
                 shown: endpoint.as_str().to_owned(),
                 endpoint,

@@ -26,6 +26,10 @@ pub(super) struct Progress {
     pub(super) is_sent: bool,
     /// The server stopped taking the body; an answer may still be readable.
     pub(super) is_cut: bool,
+    /// Bytes that arrived since something was handed on.
+    pub(super) arrived: u64,
+    /// When something of the answer's body must have been handed on.
+    pub(super) due: Option<Instant>,
 }
 
 impl Progress {
@@ -33,6 +37,8 @@ impl Progress {
         is_fresh: false,
         is_sent: false,
         is_cut: false,
+        arrived: 0,
+        due: None,
     };
 
     pub(super) fn start() {
@@ -54,6 +60,23 @@ impl Progress {
         PROGRESS.set(Self {
             is_sent: true,
             ..PROGRESS.get()
+        });
+    }
+
+    /// A piece of the answer's body is asked for.
+    pub(super) fn expect_before(due: Instant) {
+        PROGRESS.set(Self {
+            arrived: 0,
+            due: Some(due),
+            ..PROGRESS.get()
+        });
+    }
+
+    pub(super) fn arrived(bytes: u64) {
+        let before = PROGRESS.get();
+        PROGRESS.set(Self {
+            arrived: before.arrived.saturating_add(bytes),
+            ..before
         });
     }
 

@@ -74,7 +74,22 @@ pub(super) const RESOLVE_AGE: Duration = Duration::from_secs(60);
 
 /// The largest answer that is held in memory: 1,000 uploads or files come to
 /// about 1 MB.
-pub(super) const ANSWER_CAP: u64 = 64 << 20;
+pub(super) const ANSWER_CAP: u64 = 16 << 20;
+/// The most results of one answer, ten times what is ever asked for: an empty
+/// result takes three bytes on the wire and two hundred in memory.
+pub(super) const MOST_RESULTS: usize = 10 * PAGE_SIZE as usize;
+/// The most results of all pages of one list, and their bytes: a server that
+/// always has another page must not fill the memory. A table of 100,000 uploads
+/// comes to about 100 MB.
+pub(super) const MOST_LISTED: usize = 300_000;
+/// See [`MOST_LISTED`].
+pub(super) const LISTED_BYTES: u64 = 256 << 20;
+/// An answer that comes more slowly than this, bytes per second, after the time
+/// that a silent server has, is given up: a byte now and then is no life.
+pub(super) const SLOWEST_ANSWER: u64 = 1 << 10;
+/// What may arrive before anything of it is handed on: heads, and the framing
+/// of chunks, are far smaller.
+pub(super) const ARRIVED_CAP: u64 = 1 << 20;
 /// What is read of an error's body.
 pub(super) const ERROR_CAP: u64 = 64 << 10;
 /// The largest listing of files: 30 million of them.

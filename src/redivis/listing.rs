@@ -36,6 +36,8 @@ pub(super) enum ListingError {
     Size,
     #[error("a file of the listing has a hash that is none")]
     Hash(#[source] wire::WireError),
+    #[error("the Arrow stream says more than it holds")]
+    Overlapping,
     #[error("the temporary file cannot be read")]
     Local(#[source] io::Error),
 }
@@ -47,13 +49,15 @@ pub(super) fn read(
     is_framed: bool,
     each: &mut dyn FnMut(RemoteFile),
 ) -> Result<(), ListingError> {
-    walk(spool, is_framed)?;
+    // Views may share the bytes they point at: a few megabytes could say a name
+    // of a megabyte a million times. An honest stream holds what it says.
+    let mut left = walk(spool, is_framed)?;
     spool
         .seek(SeekFrom::Start(0))
         .map_err(ListingError::Local)?;
     let mut reader = guarded(|| StreamReader::try_new(BufReader::new(spool), None))?;
     while let Some(batch) = guarded(|| reader.next().transpose())? {
-        read_batch(&batch, each)?;
+        read_batch(&batch, &mut left, each)?;
     }
     Ok(())
 }
@@ -68,8 +72,8 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, Listi
         .map_err(ListingError::Arrow)
 }
 
-/// Walks from message to message, reading metadata only.
-fn walk(stream: &mut (impl Read + Seek), is_framed: bool) -> Result<(), ListingError> {
+/// Walks from message to message, reading metadata only; the stream's length.
+fn walk(stream: &mut (impl Read + Seek), is_framed: bool) -> Result<u64, ListingError> {
     let local = ListingError::Local;
     let end = stream.seek(SeekFrom::End(0)).map_err(local)?;
     stream.seek(SeekFrom::Start(0)).map_err(local)?;
@@ -80,7 +84,7 @@ fn walk(stream: &mut (impl Read + Seek), is_framed: bool) -> Result<(), ListingE
         let Some(first) = word(stream, &mut at, end)? else {
             // A stream may end without saying so, if something else does.
             return if is_framed && messages > 0 {
-                Ok(())
+                Ok(end)
             } else {
                 Err(ListingError::Truncated)
             };
@@ -93,7 +97,7 @@ fn walk(stream: &mut (impl Read + Seek), is_framed: bool) -> Result<(), ListingE
         };
         if length == 0 {
             return if messages > 0 {
-                Ok(())
+                Ok(end)
             } else {
                 Err(ListingError::NotArrow)
             };
@@ -140,15 +144,24 @@ fn word(stream: &mut impl Read, at: &mut u64, end: u64) -> Result<Option<u32>, L
     Ok(Some(u32::from_le_bytes(bytes)))
 }
 
-fn read_batch(batch: &RecordBatch, each: &mut dyn FnMut(RemoteFile)) -> Result<(), ListingError> {
+/// `left`: bytes of texts that the stream can still hold.
+fn read_batch(
+    batch: &RecordBatch,
+    left: &mut u64,
+    each: &mut dyn FnMut(RemoteFile),
+) -> Result<(), ListingError> {
     let id = Texts::of(batch, "file_id")?;
     let name = Texts::of(batch, "file_name")?;
     let md5 = Texts::of(batch, "md5_hash")?;
     let size = Sizes::of(batch, "size")?;
     for row in 0..batch.num_rows() {
+        let (id, name) = (id.required(row)?, name.required(row)?);
+        *left = left
+            .checked_sub((id.len() + name.len()) as u64)
+            .ok_or(ListingError::Overlapping)?;
         each(RemoteFile {
-            id: id.required(row)?.to_owned(),
-            name: name.required(row)?.to_owned(),
+            id: id.to_owned(),
+            name: name.to_owned(),
             size: size.required(row)?,
             md5: wire::md5(md5.get(row)).map_err(ListingError::Hash)?,
         });

@@ -11,7 +11,9 @@ use super::answer::{ContentDigest, Headers, Sink, Spool};
 use super::body::Body;
 use super::endpoint::encode_segment;
 use super::error::{ApiError, ApiErrorKind, Method};
-use super::limits::{MAX_PAGES, PAGE_SIZE, READ_WINDOW, SMALL_PAGE_SIZE};
+use super::limits::{
+    LISTED_BYTES, MAX_PAGES, MOST_LISTED, PAGE_SIZE, READ_WINDOW, SMALL_PAGE_SIZE,
+};
 use super::listing;
 use super::model::{
     RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion,
@@ -281,6 +283,7 @@ impl Reader {
         mean: impl Fn(T) -> Result<M, WireError>,
     ) -> Result<Vec<M>, ApiError> {
         let mut all = Vec::new();
+        let mut bytes = 0;
         let mut size = PAGE_SIZE;
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
@@ -302,7 +305,9 @@ impl Reader {
                 }
                 other => other?,
             };
+            bytes += answered.answer.received;
             let mut next = None;
+            let before = all.len();
             let page = answered.read(|page: Page<T>| {
                 next = page.next_page_token.filter(|token| !token.is_empty());
                 if next.is_some() && next == token {
@@ -311,6 +316,9 @@ impl Reader {
                         sent: "another page's".to_owned(),
                         got: "this page's own".to_owned(),
                     });
+                }
+                if before + page.results.len() > MOST_LISTED || bytes > LISTED_BYTES {
+                    return Err(WireError::Endless(before));
                 }
                 page.results
                     .into_iter()

@@ -2,14 +2,16 @@
 //! ignored; numbers may come as text, since the pages show both (contract D3).
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::base::digest::DigestError;
 use crate::base::{Md5Digest, MergeStrategy, VariableType};
 
 use super::endpoint::AddressError;
+use super::limits::MOST_RESULTS;
 use super::model::{
     RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion,
     ResourceUri, UploadStatus,
@@ -28,6 +30,8 @@ pub(super) enum WireError {
     Digest(#[source] DigestError),
     #[error("its `uri` is not one of a {kind}")]
     Foreign { kind: &'static str },
+    #[error("the list has no end: it was given up after {0} results")]
+    Endless(usize),
     #[error("its `{field}` does not match: sent `{sent}`, got `{got}`")]
     Differs {
         field: &'static str,
@@ -129,11 +133,36 @@ impl ErrorBody {
 
 /// A page of a list (contract 1.7).
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
 pub(super) struct Page<T> {
+    #[serde(deserialize_with = "results")]
     pub(super) results: Vec<T>,
     #[serde(default)]
     pub(super) next_page_token: Option<String>,
+}
+
+/// A list that ends before it fills the memory.
+fn results<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Results<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Results<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MOST_RESULTS} results")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = list.next_element()? {
+                if all.len() == MOST_RESULTS {
+                    return Err(de::Error::invalid_length(MOST_RESULTS + 1, &self));
+                }
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+    from.deserialize_seq(Results(PhantomData))
 }
 
 /// `dataset` (docs: resource-definitions/dataset).

@@ -45,6 +45,8 @@ mod saved_plan;
 #[cfg(test)]
 mod saved_plan_again;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod smoke;

@@ -16,6 +16,7 @@ use super::args::{
 };
 use super::token::TokenSource;
 use crate::base::{ByteCount, DatasetRef, ManifestName, Secret};
+use crate::redivis::{AddressError, Endpoint};
 use crate::state::{StateKey, StateLocation};
 
 pub use environment::{Clock, Environment, system_clock_ms};
@@ -27,11 +28,10 @@ pub const DEFAULT_ENDPOINT: &str = "https://redivis.com/api/v1";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// `--endpoint` or its variable is no address.
-    #[error(
-        "`{0}` is not an address of the API: it must begin with `https://`, or `http://` on this machine"
-    )]
-    Endpoint(String),
+    /// `--endpoint` or its variable is no address. It is not quoted, since it may
+    /// hold a password.
+    #[error("`--endpoint` (or `REDIVIS_API_ENDPOINT`) is not an address of the API")]
+    Endpoint(#[source] AddressError),
     /// No state folder can be named.
     #[error("no state folder: neither `XDG_STATE_HOME` nor `HOME` is set")]
     NoStateFolder,
@@ -64,19 +64,9 @@ impl EndpointChoice {
         if text == "sandbox" {
             return Ok(Self::Sandbox);
         }
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .unwrap_or_default();
-        let sound = !host.is_empty()
-            && !host.starts_with('/')
-            && !text
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c == '@');
-        if !sound {
-            return Err(SettingsError::Endpoint(text.to_owned()));
-        }
-        Ok(Self::Url(text.trim_end_matches('/').to_owned()))
+        // Whoever parses an address later gets what was checked here.
+        let endpoint: Endpoint = text.parse().map_err(SettingsError::Endpoint)?;
+        Ok(Self::Url(endpoint.as_str().to_owned()))
     }
 
     /// What keys the state: the address, or `sandbox` whatever its port is.

@@ -71,14 +71,12 @@ fn what_is_no_address_is_refused() {
         "https:///x",
         "https://me:pw@h/x",
         "https://a b",
+        "http://redivis.com/api/v1",
+        "https://redivis.com/api?x=1",
     ] {
         let chosen = EndpointChoice::choose(Some(text), &environment(&[]));
 
-        assert_eq!(
-            chosen,
-            Err(SettingsError::Endpoint(text.to_owned())),
-            "{text}"
-        );
+        assert!(matches!(chosen, Err(SettingsError::Endpoint(_))), "{text}");
     }
 }
 

@@ -4,10 +4,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::redivis::body::Progress;
+use crate::redivis::limits;
 
 /// Right above TCP: a reset while sending is remembered, the rest of the body is
 /// swallowed, and the answer that the server sent before closing is read as
@@ -120,7 +122,22 @@ impl<T: Transport> Transport for Mark<T> {
             let full = buffers.input().len();
             return Err(ureq::Error::LargeResponseHeader(full, full));
         }
-        self.inner.await_input(timeout)
+        let before = buffers.input().len();
+        let more = self.inner.await_input(timeout)?;
+        let after = self.inner.buffers().input().len();
+        Progress::arrived(after.saturating_sub(before) as u64);
+        // Trailers and interim answers are read without handing anything on, as
+        // long as there are more of them.
+        let progress = Progress::now();
+        if progress.arrived > limits::ARRIVED_CAP {
+            let (most, all) = (limits::ARRIVED_CAP, progress.arrived);
+            let [most, all] = [most, all].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            return Err(ureq::Error::LargeResponseHeader(all, most));
+        }
+        if progress.due.is_some_and(|due| Instant::now() > due) {
+            return Err(ureq::Error::Timeout(ureq::Timeout::RecvBody));
+        }
+        Ok(more)
     }
 
     fn is_open(&mut self) -> bool {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderValue, Request, header};
 use ureq::unversioned::transport::{
@@ -49,6 +50,8 @@ pub(super) struct Line {
     resolver: CachingResolver,
     connections: Arc<AtomicU64>,
     is_shut: AtomicBool,
+    /// How long a server may be silent.
+    patience: Duration,
 }
 
 impl fmt::Debug for Line {
@@ -87,6 +90,7 @@ impl Line {
             resolver: resolver.clone(),
             connections: Arc::clone(&connections),
             is_shut: AtomicBool::new(false),
+            patience: options.timeout,
         })
     }
 
@@ -115,7 +119,7 @@ impl Line {
         Progress::start();
         let answer = self
             .call(head, outgoing, length)
-            .and_then(|response| read(response, head.method, sink));
+            .and_then(|response| read(response, head.method, sink, self.patience));
         let progress = Progress::now();
         let is_shut = self.is_shut.load(Ordering::SeqCst);
         match answer {
@@ -203,7 +207,9 @@ fn read(
     mut response: ureq::http::Response<ureq::Body>,
     method: Method,
     sink: &mut Sink<'_>,
+    patience: Duration,
 ) -> Result<Answer, Fault> {
+    let started = Instant::now();
     let status = response.status().as_u16();
     let headers = Headers::new(response.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -221,12 +227,20 @@ fn read(
         let mut reader = response.body_mut().as_reader();
         let mut buffer = [0; 16 << 10];
         loop {
+            Progress::expect_before(Instant::now() + patience);
             let read = match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) => return Err(Fault::Wire(error.into())),
             };
             received += read as u64;
+            let due = Duration::from_secs(received / limits::SLOWEST_ANSWER);
+            if started.elapsed() > patience.saturating_add(due) {
+                let failure = Failure::new(ApiErrorKind::Network, true);
+                return Err(Fault::Ours(
+                    failure.with_source("the answer comes too slowly to be waited for"),
+                ));
+            }
             if received > cap {
                 if good {
                     let why = format!("the answer is larger than {cap} bytes");

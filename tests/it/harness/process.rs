@@ -13,6 +13,9 @@ use super::world::{TOKEN, World};
 /// How long a test waits for what must come; it is never waited out.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A program that runs for longer hangs, and is ended.
+const HANG: Duration = Duration::from_secs(240);
+
 /// Asserts that something took no longer than the user was promised.
 #[track_caller]
 pub(crate) fn assert_quick(since: Instant, seconds: u64) {
@@ -161,5 +164,55 @@ impl World {
             .collect();
         found.sort();
         found
+    }
+}
+
+/// What a command came to, and the most memory it held.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
+    /// Bytes of its resident set at its largest.
+    pub(crate) peak: u64,
+    /// Whether it had to be ended.
+    pub(crate) hung: bool,
+}
+
+/// Runs a command to its end and watches its memory meanwhile.
+pub(crate) fn measured(mut command: Command) -> Measured {
+    let started = Instant::now();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let child_id = child.id();
+    let status = format!("/proc/{child_id}/status");
+    let (sender, ended) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        let outcome = end_of(child);
+        sender.send(()).ok();
+        outcome
+    });
+    // The mark only rises, so that the last look before the end is the one that
+    // counts; what comes after it is freed, not taken.
+    let mut peak = 0;
+    let mut hung = false;
+    while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
+        ended.recv_timeout(Duration::from_millis(2))
+    {
+        if started.elapsed() > HANG && !hung {
+            hung = true;
+            let kill = format!("kill -KILL {child_id}");
+            drop(Command::new("sh").arg("-c").arg(kill).status());
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        peak = kib.map_or(peak, |kib| peak.max(kib << 10));
+    }
+    Measured {
+        outcome: waiting.join().unwrap(),
+        peak,
+        hung,
     }
 }
