@@ -26,6 +26,6 @@ pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
 pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
-pub use style::TextStyle;
+pub use style::{TextStyle, clean, count, number};
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
 pub use words::reason_words;

@@ -83,6 +83,12 @@ pub enum Command {
         after_help = "Example:\n  redivis-ingest sandbox --port 8088 --dataset demo.survey\n  REDIVIS_API_ENDPOINT=http://127.0.0.1:8088/api/v1 redivis-ingest run manifest.yaml"
     )]
     Sandbox(SandboxArgs),
+    /// Run a manifest against a misbehaving sandbox, and prove what came of it
+    #[cfg(feature = "sandbox")]
+    #[command(
+        after_help = "Examples:\n  redivis-ingest rehearse manifest.yaml\n  redivis-ingest rehearse manifest.yaml --kill --seed 7"
+    )]
+    Rehearse(Box<RehearseArgs>),
     /// Print the manifest's JSON Schema
     #[command(after_help = "Example:\n  redivis-ingest schema > redivis-ingest.schema.json")]
     Schema,
@@ -103,6 +109,8 @@ impl Command {
             Self::Status(args) => args.output.format,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => Format::Text,
+            #[cfg(feature = "sandbox")]
+            Self::Rehearse(args) => args.output.format,
             Self::Schema | Self::Completions(_) => Format::Text,
         }
     }
@@ -249,6 +257,39 @@ pub struct SandboxArgs {
     /// Start with an empty dataset `owner.name`; can be repeated
     #[arg(long, value_name = "DATASET", value_delimiter = ',')]
     pub dataset: Vec<crate::base::DatasetRef>,
+}
+
+/// `rehearse`.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// How the sandbox answers where the platform's documentation is silent
+    #[arg(long, value_enum, default_value_t = Character::Worst)]
+    pub character: Character,
+    /// Misbehave as this script (YAML) says, instead of at random
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// What chance is made from; by default another one each time, which is shown
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Kill runs with SIGKILL at random requests, and delete the state now and then
+    #[arg(long)]
+    pub kill: bool,
+    /// Rehearse this program instead of this one.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub program: Option<PathBuf>,
+    /// How large files are sent
+    #[arg(long, value_enum, default_value_t = Protocol::Temp)]
+    pub protocol: Protocol,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// `completions`.

@@ -167,9 +167,11 @@ fn every_other_flag_has_a_twin_of_its_own() {
         [
             "detailed-exitcode",
             "dry-run",
+            "kill",
             "no-change-exit-code",
             "out",
-            "plan"
+            "plan",
+            "program"
         ]
     );
 }

@@ -3,6 +3,8 @@
 pub mod check;
 pub mod completions;
 pub mod plan;
+#[cfg(feature = "sandbox")]
+pub mod rehearse;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -34,6 +36,8 @@ pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
         Command::Status(args) => status::run(&args, context),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(&args, context),
+        #[cfg(feature = "sandbox")]
+        Command::Rehearse(args) => rehearse::run(&args, context),
         Command::Schema => schema::run(),
     }
 }
