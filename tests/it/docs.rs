@@ -277,7 +277,7 @@ const INTERNAL: [&str; 4] = [
 
 /// Texts in the sources that are codes of diagnostics.
 fn codes_in_sources() -> BTreeSet<String> {
-    fn walk(folder: &Path, found: &mut BTreeSet<String>) {
+    fn walk(folder: &Path, code: &regex::Regex, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap();
@@ -285,20 +285,20 @@ fn codes_in_sources() -> BTreeSet<String> {
                 continue;
             }
             if path.is_dir() {
-                walk(&path, found);
+                walk(&path, code, found);
             } else {
                 let text = fs::read_to_string(&path).unwrap();
                 // Tests at the end of a file make codes of their own.
                 let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-                let code = regex::Regex::new(r#""([a-z]+/[a-z0-9-]+)""#).unwrap();
                 found.extend(code.captures_iter(text).map(|found| found[1].to_owned()));
             }
         }
     }
+    let code = regex::Regex::new(r#""([a-z]+/[a-z0-9-]+)""#).unwrap();
     let mut found = BTreeSet::new();
     let src = repository().join("src");
     for folder in ["cli", "source", "plan"] {
-        walk(&src.join(folder), &mut found);
+        walk(&src.join(folder), &code, &mut found);
     }
     found.retain(|code| !INTERNAL.contains(&code.as_str()));
     found.extend(
