@@ -15,6 +15,31 @@ pub struct Fingerprint {
     pub ctime_ns: i64,
 }
 
+/// The device of the kernel's own files, which are no data: the process's
+/// environment, with its token, is one of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelFiles {
+    device: Option<u64>,
+}
+
+impl KernelFiles {
+    /// From what the file system says of `/proc` and of `/`; where it is no file
+    /// system of its own there are no such files.
+    pub fn of(proc: Option<&std::fs::Metadata>, root: Option<&std::fs::Metadata>) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let device = proc.map(MetadataExt::dev);
+        Self {
+            device: device.filter(|device| root.map(MetadataExt::dev) != Some(*device)),
+        }
+    }
+
+    /// Whether a file, links followed, is one of them.
+    pub fn has(&self, metadata: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        self.device == Some(metadata.dev())
+    }
+}
+
 impl Fingerprint {
     /// From what the file system says.
     pub fn of(metadata: &std::fs::Metadata) -> Self {

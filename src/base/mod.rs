@@ -12,7 +12,7 @@ pub mod size;
 
 pub use cancel::CancelToken;
 pub use digest::{Md5Digest, Sha256Digest};
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, KernelFiles};
 pub use kinds::{MergeStrategy, UploadOptions, UploadType, VariableType};
 pub use names::{DatasetRef, FileName, ManifestName, TableRef, Version};
 pub use part::{PartHasher, PartIdentity, PartName, SourceKey};

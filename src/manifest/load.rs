@@ -118,6 +118,7 @@ fn checked(
         None => None,
     };
     hidden.extend(checker.token_in(&text));
+    checker.redact();
     let files = checker.into_files();
     if tree.root.is_none() && problems.is_empty() {
         problems.add(Problem {

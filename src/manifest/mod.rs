@@ -24,6 +24,7 @@ pub use expand::Environment;
 pub use load::{LoadError, load, load_from, load_in, load_text};
 pub use model::*;
 pub use problem::{ManifestError, Problem, ProblemCode, SourceText};
+pub use read::kernel_files;
 pub use reference::{key_sections, key_table};
 pub use schema::json_schema;
 pub use settings::read_settings;

@@ -251,6 +251,18 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// Puts dots in place of a secret.
+    pub(super) fn redact(&mut self, secret: &str) {
+        for problem in &mut self.found {
+            let texts = [Some(&mut problem.message), Some(&mut problem.label)];
+            for text in texts.into_iter().chain([problem.help.as_mut()]).flatten() {
+                if text.contains(secret) {
+                    *text = text.replace(secret, "..");
+                }
+            }
+        }
+    }
+
     /// The error, if there is anything to say.
     pub(super) fn into_error(mut self, sources: Vec<SourceText>) -> Option<ManifestError> {
         if self.found.is_empty() {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::limits;
+use crate::base::KernelFiles;
 
 /// Why a file gives no text.
 #[derive(Debug)]
@@ -22,12 +23,27 @@ pub(super) enum ReadError {
 /// Reads a file that must be UTF-8; a byte order mark is dropped.
 pub(super) fn text(path: &Path) -> Result<String, ReadError> {
     let file = File::open(path).map_err(ReadError::Io)?;
-    let size = file.metadata().map_err(ReadError::Io)?.len();
+    let metadata = file.metadata().map_err(ReadError::Io)?;
+    // Problems quote what they find; `/dev/stdin` and the like are pipes.
+    if metadata.is_file() && kernel_files().has(&metadata) {
+        let why = "a file of the system's own is no manifest";
+        return Err(ReadError::Io(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            why,
+        )));
+    }
+    let size = metadata.len();
     if size > limits::BYTES {
         return Err(ReadError::TooLarge(size));
     }
     // The file may grow, or be a pipe that states no size.
     stream(file)
+}
+
+/// What no manifest and no source may be.
+pub fn kernel_files() -> KernelFiles {
+    let look = |path: &str| std::fs::metadata(path).ok();
+    KernelFiles::of(look("/proc").as_ref(), look("/").as_ref())
 }
 
 /// Reads a stream to its end; it must be UTF-8.

@@ -21,7 +21,7 @@ use super::retry::{Backoff, Call, RetryPolicy, Wait, WaitReason};
 use super::stats::{Counters, Exchanged, HttpStats};
 use super::token::TokenSource;
 use super::trial::{Attempted, Next, Trial};
-use super::words::Words;
+use super::words::{Secrets, Words};
 
 /// How the client is set up.
 #[derive(Debug)]
@@ -254,13 +254,20 @@ impl Http {
             is_repeat,
             "request"
         );
-        let attempted = Attempted::With(token);
+        let attempted = Attempted::With(token.clone());
         let answer = result.map_err(|failure| (failure, attempted.clone()))?;
-        self.learn(place, &answer);
+        let secrets = Secrets {
+            token: token.as_ref(),
+            query: match &request.target {
+                Target::Signed(url) => url.reveal().split_once('?').map(|(_, query)| query),
+                Target::Api(_) => None,
+            },
+        };
+        self.learn(place, &answer, &secrets);
         if (200..300).contains(&answer.status) || request.also_good.contains(&answer.status) {
             return Ok(answer);
         }
-        Err((self.failure_of(&answer), attempted))
+        Err((self.failure_of(&answer, &secrets), attempted))
     }
 
     /// Waits until this request may go out. `false`: the run was asked to stop.
@@ -297,7 +304,7 @@ impl Http {
     }
 
     /// Takes in what every answer says besides its content.
-    fn learn(&self, place: &Place, answer: &Answer) {
+    fn learn(&self, place: &Place, answer: &Answer, secrets: &Secrets<'_>) {
         let said = RateLimit {
             limit: answer.headers.number("x-ratelimit-limit"),
             remaining: answer.headers.number("x-ratelimit-remaining"),
@@ -310,18 +317,19 @@ impl Http {
         place.pacer.answered(Instant::now(), good, said, scale);
         if place.is_api {
             for warning in answer.headers.all("x-redivis-warning") {
-                self.counters.warned(warning);
+                self.counters.warned(&secrets.hide(warning.to_owned()));
             }
         }
     }
 
     /// What an answer that is not a good one means.
-    fn failure_of(&self, answer: &Answer) -> Failure {
+    fn failure_of(&self, answer: &Answer, secrets: &Secrets<'_>) -> Failure {
         let headers = &answer.headers;
         let words = match headers.get("x-redivis-error-payload") {
             Some(payload) if answer.body.is_empty() => Words::of_body(&decode(payload)),
             _ => Words::of_body(&answer.body),
-        };
+        }
+        .without(secrets);
         if (300..400).contains(&answer.status) {
             let target = headers.get("location").and_then(|to| Origin::of(to).ok());
             let target = target.map_or_else(|| "another address".to_owned(), |to| to.to_string());

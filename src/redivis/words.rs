@@ -3,6 +3,7 @@
 
 use super::limits::MESSAGE_CHARS;
 use super::wire::ErrorBody;
+use crate::base::Secret;
 
 /// What a failing answer says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,15 @@ impl Words {
             message: Some(text.into()),
             ..Self::default()
         }
+    }
+
+    /// Without secrets of ours: a server or a proxy may repeat the request that it
+    /// did not like.
+    pub(super) fn without(mut self, secrets: &Secrets<'_>) -> Self {
+        for text in [&mut self.code, &mut self.message, &mut self.scope] {
+            *text = text.take().map(|text| secrets.hide(text));
+        }
+        self
     }
 
     /// From an error's body, of which the end may be missing.
@@ -50,6 +60,38 @@ impl Words {
             message,
             ..Self::default()
         }
+    }
+}
+
+/// What a request held that nobody else may read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Secrets<'a> {
+    pub(super) token: Option<&'a Secret>,
+    /// Of a signed address; what signs it is in there.
+    pub(super) query: Option<&'a str>,
+}
+
+impl Secrets<'_> {
+    /// A text with dots in place of what is secret.
+    pub(super) fn hide(&self, mut text: String) -> String {
+        let token = self.token.map(Secret::reveal);
+        for secret in [token, self.query].into_iter().flatten() {
+            if !secret.is_empty() && text.contains(secret) {
+                text = text.replace(secret, "..");
+            }
+        }
+        // What is shortened may hold the beginning of one.
+        let ends = [token, self.query]
+            .into_iter()
+            .flatten()
+            .find_map(|secret| {
+                let shortened = text.strip_suffix("..")?;
+                (8..secret.len())
+                    .rev()
+                    .filter_map(|length| secret.get(..length))
+                    .find_map(|start| shortened.strip_suffix(start).map(str::to_owned))
+            });
+        ends.map_or(text, |start| format!("{start}.."))
     }
 }
 
@@ -138,6 +180,26 @@ mod tests {
             ["-", "upstream [31mgone", "-"]
         );
         assert_eq!(words(""), ["-", "-", "-"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_repeated_to_us_is_hidden_also_where_it_is_cut() {
+        let token = Secret::new("tok-1234567890");
+        let secrets = Secrets {
+            token: Some(&token),
+            query: Some("sig=abcdefghij"),
+        };
+        for (text, wanted) in [
+            (
+                "Bearer tok-1234567890 and tok-1234567890",
+                "Bearer .. and ..",
+            ),
+            ("PUT /x?sig=abcdefghij HTTP/1.1", "PUT /x?.. HTTP/1.1"),
+            ("it was tok-123456..", "it was .."),
+            ("nothing of ours", "nothing of ours"),
+        ] {
+            assert_eq!(secrets.hide(text.to_owned()), wanted);
+        }
     }
 
     #[test]

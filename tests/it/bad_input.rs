@@ -316,16 +316,24 @@ fn a_folder_where_a_file_should_be_is_refused() {
     );
 }
 
-/// The tests may run as root, who may read everything: `/proc/self/mem` is a
-/// regular file that opens, and whose first byte nobody can read.
-#[cfg(target_os = "linux")]
+/// The tests may run as root, who may read everything: what no one can read is a
+/// file that is not packed as its name says.
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
+    let world = world();
+    world.manifest(&ROWS.replace("*.csv", "*.csv.gz"));
+    world.file("rows/b.csv.gz", "station,value\na,1\n");
+    refused(&world, 66, "source/unreadable", &["`rows/b.csv.gz`"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_the_system_s_own_is_refused() {
     let world = world();
     world.manifest(ROWS);
     world.file("rows/a.csv", "station,value\na,1\n");
     symlink("/proc/self/mem", world.path("rows/b.csv")).unwrap();
-    refused(&world, 66, "source/unreadable", &["`rows/b.csv`"]);
+    refused(&world, 66, "source/not-a-file", &["`rows/b.csv`"]);
 }
 
 #[test]

@@ -70,18 +70,31 @@ impl<'e> Checker<'e> {
         }
     }
 
-    /// Where the token itself stands in a text; says so.
-    pub(super) fn token_in(&mut self, text: &str) -> Option<Range<usize>> {
-        let token = self.token.as_deref()?;
-        let at = text.find(token)?;
-        let span = at..at + token.len();
-        self.problem(
-            ProblemCode::Secret,
-            span.clone(),
-            format!("the value of `{TOKEN_VARIABLE}` stands in the manifest"),
-        )
-        .help("remove it; if this line was committed, revoke the token");
-        Some(span)
+    /// All places where the token itself stands in a text; says so, once.
+    pub(super) fn token_in(&mut self, text: &str) -> Vec<Range<usize>> {
+        let Some(token) = self.token.as_deref() else {
+            return Vec::new();
+        };
+        let places: Vec<Range<usize>> = text
+            .match_indices(token)
+            .map(|(at, found)| at..at + found.len())
+            .collect();
+        if let Some(first) = places.first() {
+            self.problem(
+                ProblemCode::Secret,
+                first.clone(),
+                format!("the value of `{TOKEN_VARIABLE}` stands in the manifest"),
+            )
+            .help("remove it; if this line was committed, revoke the token");
+        }
+        places
+    }
+
+    /// Takes the token out of what the problems say: many quote what they found.
+    pub(super) fn redact(&mut self) {
+        if let Some(token) = &self.token {
+            self.problems.redact(token);
+        }
     }
 
     fn holds_token(&self, text: &str) -> bool {

@@ -174,7 +174,8 @@ pub enum SourceProblemKind {
     /// A literal path that is a folder.
     #[error("is a folder, not a file")]
     IsAFolder,
-    /// A literal path that is a socket, a pipe or a device.
+    /// A literal path that is a socket, a pipe or a device, or any file of the
+    /// kernel's own, such as those below `/proc`.
     #[error("is not a regular file")]
     NotAFile,
     /// A file or folder that we may not read.

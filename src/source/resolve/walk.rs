@@ -11,8 +11,8 @@ use std::path::Path;
 use glob::{MatchOptions, Pattern};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::base::Fingerprint;
-use crate::manifest::{PathEntry, PathPattern, Symlinks};
+use crate::base::{Fingerprint, KernelFiles};
+use crate::manifest::{PathEntry, PathPattern, Symlinks, kernel_files};
 use crate::source::SourceError;
 
 use super::{ResolveOptions, SkipReason, Skipped, SourceProblem, SourceProblemKind};
@@ -32,6 +32,8 @@ pub(super) struct Walked {
     pub(super) found: Vec<Found>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) problems: Vec<SourceProblem>,
+    /// What is no file of the user's although it looks like one.
+    kernel_files: KernelFiles,
 }
 
 const MATCHING: MatchOptions = MatchOptions {
@@ -76,7 +78,10 @@ pub(super) fn walk_entry(
     entry: &PathEntry,
     symlinks: Symlinks,
 ) -> Result<Walked, SourceError> {
-    let mut walked = Walked::default();
+    let mut walked = Walked {
+        kernel_files: kernel_files(),
+        ..Walked::default()
+    };
     let mut excludes = Vec::new();
     for text in &entry.exclude {
         match Pattern::new(&tidy(text)) {
@@ -108,6 +113,9 @@ impl Walked {
     }
 
     fn file(&mut self, path: &Path, shown: String, metadata: &Metadata) {
+        if self.kernel_files.has(metadata) {
+            return self.problem(&shown, SourceProblemKind::NotAFile);
+        }
         // Opening is slow over millions of files; only doubtful ones are tried.
         let open_to_all = metadata.permissions().mode() & 0o004 != 0;
         if !open_to_all && let Err(error) = std::fs::File::open(path) {

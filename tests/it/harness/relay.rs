@@ -150,17 +150,7 @@ impl Relay {
         });
         for (door, listener) in doors {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || {
-                for stream in listener.incoming() {
-                    if shared.is_over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let Ok(stream) = stream else { return };
-                    let shared = Arc::clone(&shared);
-                    // A program that goes away in the middle is no fault of the test.
-                    std::thread::spawn(move || drop(shared.serve(door, stream)));
-                }
-            });
+            std::thread::spawn(move || shared.listen(door, &listener));
         }
         Self {
             api,
@@ -201,6 +191,18 @@ impl Drop for Relay {
 }
 
 impl Shared {
+    fn listen(self: &Arc<Self>, door: Door, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            if self.is_over.load(Ordering::SeqCst) {
+                return;
+            }
+            let shared = Arc::clone(self);
+            // A program that goes away in the middle is no fault of the test.
+            std::thread::spawn(move || drop(shared.serve(door, stream)));
+        }
+    }
+
     fn serve(&self, door: Door, mut stream: TcpStream) -> io::Result<()> {
         let (head, early) = read_head(&mut stream)?;
         let mut asked = Asked {

@@ -14,6 +14,7 @@ use arrow_array::{
 };
 use arrow_ipc::writer::StreamWriter;
 
+use redivis_ingest::base::CancelToken;
 use redivis_ingest::sandbox::Character;
 
 use crate::harness::{Asked, Door, Measured, Reaction, Relay, TOKEN, World, measured};
@@ -355,10 +356,11 @@ fn a_byte_now_and_then_is_no_answer() {
         let drips = move |_: &Asked| {
             Reaction::Pour(Box::new(move |stream: &mut TcpStream| {
                 stream.set_nodelay(true)?;
+                let pause = CancelToken::new();
                 stream.write_all(at_once.as_bytes())?;
                 loop {
                     stream.write_all(b"1")?;
-                    std::thread::sleep(Duration::from_millis(40));
+                    pause.wait(Duration::from_millis(40));
                 }
             }))
         };
