@@ -21,12 +21,10 @@ pub(super) fn first_difference(
         }
         let left = fill(&mut local, &mut ours).map_err(ProofError::local(shown))?;
         let right = fill(&mut stored, &mut theirs).map_err(ProofError::stored(name))?;
-        let equal = ours[..left]
-            .iter()
-            .zip(&theirs[..right])
-            .take_while(|(ours, theirs)| ours == theirs)
-            .count();
-        if equal < left || equal < right {
+        let (one, other) = (&ours[..left], &theirs[..right]);
+        if one != other {
+            let pairs = one.iter().zip(other);
+            let equal = pairs.take_while(|(one, other)| one == other).count();
             return Ok(Some(offset + equal as u64));
         }
         if left == 0 {

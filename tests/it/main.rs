@@ -29,6 +29,8 @@ mod plan_files;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod rehearse;
+#[cfg(test)]
 mod releases;
 #[cfg(test)]
 mod replace;

@@ -20,7 +20,7 @@ use crate::sandbox::{Sandbox, SandboxOptions, Seed, SeedTable};
 
 /// Waits between repeats are this much shorter than in real life: the sandbox
 /// recovers when it is told to.
-const RETRY_SCALE: &str = "0.01";
+const RETRY_SCALE: &str = "0.05";
 /// Bytes of a run's messages that are told again.
 const LAST_WORDS: u64 = 4000;
 

@@ -106,3 +106,88 @@ fn known(exit: Option<i32>) -> Option<ExitCode> {
         .into_iter()
         .find(|code| exit == Some(code.number().into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::act::Rehearsal;
+    use super::super::traffic::Traffic;
+    use super::*;
+    use crate::proof::Proof;
+
+    fn run(number: u64, exit: i32) -> RunFacts {
+        RunFacts {
+            run: number,
+            faulty: false,
+            state_deleted: false,
+            killed: None,
+            exit: Some(exit),
+            traffic: Traffic::default(),
+            claims: 0,
+            untrue: Vec::new(),
+            equal: matches!(exit, 0 | 99).then_some(true),
+        }
+    }
+
+    fn of(runs: Vec<RunFacts>) -> Verdict {
+        Verdict::of(&Rehearsal {
+            injected: Vec::new(),
+            runs,
+            bytes_sent: 0,
+            bytes_sent_again: 0,
+            proof: Proof::default(),
+        })
+    }
+
+    #[test]
+    fn it_is_proved_when_the_last_run_did_nothing() {
+        let verdict = of(vec![run(1, 75), run(2, 0), run(3, 99)]);
+
+        assert_eq!((verdict.word, verdict.exit), (Word::Proved, ExitCode::Done));
+        assert!(verdict.findings.is_empty());
+    }
+
+    #[test]
+    fn a_last_run_that_still_did_something_is_no_rest() {
+        let mut writing = run(2, 99);
+        writing.traffic.writes = 1;
+
+        for last in [run(2, 0), writing] {
+            let verdict = of(vec![run(1, 0), last]);
+            assert_eq!(
+                (verdict.word, verdict.exit),
+                (Word::Restless, ExitCode::Failed)
+            );
+        }
+    }
+
+    #[test]
+    fn a_false_claim_is_wrong_even_when_all_is_well_at_the_end() {
+        let mut first = run(1, 0);
+        first.equal = Some(false);
+        let mut other = run(1, 75);
+        other.untrue = vec!["file `a` is called verified and is not there".to_owned()];
+
+        for first in [first, other] {
+            let verdict = of(vec![first, run(2, 0), run(3, 99)]);
+            assert_eq!(
+                (verdict.word, verdict.exit),
+                (Word::Wrong, ExitCode::Mismatch)
+            );
+            assert_eq!(verdict.findings.len(), 1, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_bug_is_a_breakdown_and_the_code_of_an_unfinished_run_is_passed_on() {
+        assert_eq!(
+            of(vec![run(1, 1), run(2, 0), run(3, 99)]).word,
+            Word::Broken
+        );
+        assert_eq!(of(vec![run(1, 42), run(2, 0)]).word, Word::Broken);
+        let verdict = of(vec![run(1, 75), run(2, 69)]);
+        assert_eq!(
+            (verdict.word, verdict.exit),
+            (Word::Unfinished, ExitCode::Refused)
+        );
+    }
+}
