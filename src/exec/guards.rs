@@ -7,7 +7,7 @@ use super::context::Shared;
 use super::error::StepError;
 use crate::base::{PartName, SourceKey, Version};
 use crate::manifest::Expect;
-use crate::plan::{DatasetPlan, JobContent, JobPlan, Plan, judge, judge_shrink};
+use crate::plan::{DatasetPlan, JobContent, JobPlan, Plan, RowsInputPlan, judge, judge_shrink};
 
 /// The first guard of a dataset's jobs that fails, in words.
 pub(super) fn failed_guard(
@@ -79,7 +79,7 @@ fn stored_rows(shared: Shared<'_>, job: &JobPlan) -> Result<Counted, StepError> 
         JobContent::Rows(content) => {
             let inputs = content.inputs.iter();
             let own = inputs.clone().map(|input| &input.input.key);
-            let renamed = inputs.flat_map(|input| input.renamed());
+            let renamed = inputs.flat_map(RowsInputPlan::renamed);
             let sources = own.chain(renamed.map(|kept| &kept.source));
             (&content.owner, sources.collect())
         }

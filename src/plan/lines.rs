@@ -224,7 +224,7 @@ impl<'a> PlanLines<'a> {
         *self.plan.id.get_or_init(|| self.digest())
     }
 
-    fn digest(&self) -> Sha256Digest {
+    fn digest(self) -> Sha256Digest {
         let mut hasher = Sha256Hasher::new();
         let mut add = |line: serde_json::Result<String>| {
             if let Ok(text) = line {
