@@ -162,7 +162,14 @@ fn every_flag_and_command_that_a_page_names_exists() {
         known.extend(known_flags(&world, command));
     }
     // Of other programs.
-    let foreign = ["--release", "--path", "--parallel", "--locked"];
+    let foreign = [
+        "--release",
+        "--path",
+        "--parallel",
+        "--locked",
+        "--out",
+        "--only",
+    ];
     for (path, text) in pages() {
         for code in text.split('`').skip(1).step_by(2) {
             for word in code.split_whitespace() {
