@@ -27,6 +27,10 @@ mod plan_files;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
+mod release_command;
+#[cfg(test)]
 mod releases;
 #[cfg(test)]
 mod replace;
@@ -46,3 +50,5 @@ mod smoke;
 mod state;
 #[cfg(test)]
 mod surface;
+#[cfg(test)]
+mod verify;
