@@ -21,12 +21,14 @@ mod merge;
 mod model;
 mod observe;
 mod problems;
+mod receipt;
 mod release;
 mod rows;
 mod saved;
 mod selection;
 mod tables;
 mod uploads;
+mod verify;
 
 pub use context::{Compare, PlanContext, PlanOptions, ReadBack, Stored, Unchanged};
 pub use cost::{Calls, cost};
@@ -41,5 +43,7 @@ pub use model::{
     TableSubject, Trouble, UploadSubject, Wanted,
 };
 pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
+pub use receipt::{RECEIPTS_FORMAT, Receipt, ReceiptKey, verify_receipts};
 pub use saved::{SavedPlan, SavedPlanError, keep_only};
 pub use selection::{Selection, Shard};
+pub use verify::{Checked, Finding, findings, settle};

@@ -33,6 +33,7 @@ mod wire;
 mod words;
 mod writer;
 
+pub(crate) use endpoint::encode_segment;
 pub use endpoint::{AddressError, Endpoint, Origin};
 pub use error::{ApiError, ApiErrorKind, Method};
 pub use http::SetupError;

@@ -98,6 +98,11 @@ fn head(digest: &str) -> String {
 /// A reason code in words.
 fn reason(reason: Reason, subject: &Subject) -> &'static str {
     let is_file = matches!(subject, Subject::RemoteFile(_) | Subject::File(_));
+    reason_of(reason, is_file)
+}
+
+/// The same where only the kind of thing is known.
+pub(super) fn reason_of(reason: Reason, is_file: bool) -> &'static str {
     match reason {
         Reason::NotOnRemote => "not on the remote",
         Reason::OtherSize => "other size",

@@ -151,6 +151,8 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "check",
         "plan",
         "run",
+        "verify",
+        "release",
         "status",
         "sandbox",
         "rehearse",

@@ -75,7 +75,7 @@ fn a_file_of_somebody_else_is_released_only_when_the_manifest_allows_it() {
         world.file("data/c.tif", "cccc");
         world.sandbox().clear_requests();
 
-        world.run(&[]).exits(3).says("theirs.tif");
+        world.run(&[]).exits(3).tells("theirs.tif");
         assert!(world.requests_of(Operation::Release).is_empty());
         assert!(world.names("scans").contains(&"c.tif".to_owned()));
 
@@ -107,12 +107,12 @@ fn a_table_that_somebody_else_changed_or_deleted_is_not_released() {
         world.foreign_file("more", "a.tif", b"zzzz");
         wait_for_listings(&world);
 
-        world.run(&[]).exits(3).says("table `more`");
+        world.run(&[]).exits(3).tells("table `more`");
         assert_eq!(tags(&world), ["v1.0"]);
 
         let (status, _) = world.http("DELETE", &World::table_uri("more"), "");
         assert_eq!(status, 200);
-        world.run(&[]).exits(3).says("lacks table `more`");
+        world.run(&[]).exits(3).tells("lacks table `more`");
         assert_eq!(tags(&world), ["v1.0"]);
     });
 }
@@ -182,12 +182,10 @@ fn a_draft_that_the_platform_would_not_release_is_not_tried() {
         world.file("rows/b.csv", csv(2000..2010));
         world.sandbox().clear_requests();
 
-        let said = world.run(&[]).exits(3).stdout;
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(
-            said.contains("an upload in it is still running or has failed"),
-            "{said}"
-        );
+        world
+            .run(&[])
+            .exits(3)
+            .tells("an upload in it is still running or has failed");
 
         assert!(world.requests_of(Operation::Release).is_empty());
         assert_eq!(tags(&world), ["v1.0"]);
@@ -228,7 +226,7 @@ fn each_guard_about_the_sources_holds_before_anything_is_sent() {
             world.manifest(&format!("{jobs}    expect: {{ {expect} }}\n"));
             world.sandbox().clear_requests();
 
-            world.run(&[]).exits(3).says(words);
+            world.run(&[]).exits(3).tells(words);
 
             assert!(world.writes().is_empty(), "{expect}");
         }
@@ -288,7 +286,7 @@ fn rows_that_only_the_platform_can_count_are_judged_before_the_release() {
             ("max_rows: 2", "at most 2 rows, and there are 3"),
         ] {
             world.manifest(&jobs(expect));
-            world.run(&[]).exits(3).says(words);
+            world.run(&[]).exits(3).tells(words);
             assert!(tags(&world).is_empty());
         }
 
@@ -306,7 +304,7 @@ fn a_replaced_table_of_bulk_uploads_may_not_shrink_too_much_either() {
         world.run(&[]).exits(0);
 
         world.file("taxa.csv", "id\n1\n");
-        world.run(&[]).exits(3).says("from 4 to 1 rows");
+        world.run(&[]).exits(3).tells("from 4 to 1 rows");
         assert_eq!(tags(&world), ["v1.0"]);
 
         world.file("taxa.csv", "id\n1\n2\n");

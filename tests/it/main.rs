@@ -29,7 +29,11 @@ mod plan_files;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod rehearse;
+#[cfg(test)]
+mod release_command;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
@@ -56,3 +60,5 @@ mod smoke;
 mod state;
 #[cfg(test)]
 mod surface;
+#[cfg(test)]
+mod verify;

@@ -43,6 +43,18 @@ impl Outcome {
         self
     }
 
+    /// The same, wherever its lines are broken.
+    #[track_caller]
+    pub(crate) fn tells(self, text: &str) -> Self {
+        let words: Vec<&str> = self.stdout.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains(text),
+            "stdout lacks {text:?}:\n{}",
+            self.stdout
+        );
+        self
+    }
+
     /// Asserts that stderr has this text.
     #[track_caller]
     pub(crate) fn warns(self, text: &str) -> Self {
