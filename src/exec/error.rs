@@ -136,14 +136,6 @@ pub enum StepError {
     /// An upload could not be removed.
     #[error("upload `{0}` is still there after its deletion")]
     NotDeleted(String),
-    /// A guard says no.
-    #[error("cannot release `{dataset}`: {why}")]
-    ReleaseRefused {
-        /// The dataset.
-        dataset: String,
-        /// Why.
-        why: String,
-    },
     /// Another step that this one needs did not succeed.
     #[error("not done, because {0}")]
     Blocked(String),
@@ -209,8 +201,7 @@ impl StepError {
             Self::ImportFailed { .. }
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }
-            | Self::SettingIgnored { .. }
-            | Self::ReleaseRefused { .. } => FailKind::Failed,
+            | Self::SettingIgnored { .. } => FailKind::Failed,
             Self::Unconfirmed { .. } => FailKind::Unconfirmed,
             // What it waits for has its own failure, which says more.
             Self::NotDeleted(_) | Self::Blocked(_) => FailKind::Temporary,

@@ -28,10 +28,7 @@ pub(super) fn release_dataset(
     let name = format!("{}:next", plan.dataset);
     let end = ItemEnd::new(What::Version, None, &name, "release");
     let done = match blocked {
-        Some(why) => Err(StepError::ReleaseRefused {
-            dataset: plan.dataset.to_string(),
-            why,
-        }),
+        Some(why) => Err(StepError::Blocked(why)),
         None => release(shared, plan, draft),
     };
     let end = match done {

@@ -9,6 +9,7 @@ use super::model::{
     Action, Class, DatasetPlan, Item, JobContent, JobPlan, Reason, Subject, TableSubject,
 };
 use super::observe::{DatasetView, TableView};
+use super::pending::has_unreleased_files;
 use crate::base::names::escaped;
 use crate::base::{TableRef, Version};
 use crate::manifest::{Job, Others, Release, Source};
@@ -174,12 +175,9 @@ pub(super) fn plan_dataset(
             },
         );
     }
-    let ours_in_draft = views
-        .iter()
-        .any(|view| view.table.dataset().matches(&dataset.dataset) && has_ours(view));
     if let Release::Yes { others, .. } = &context.manifest.release
         && context.selection.is_whole()
-        && (has_work || ours_in_draft)
+        && (has_work || draft_has_ours(context, dataset, views)?)
     {
         let refusal = match others {
             Others::Allow => None,
@@ -314,10 +312,26 @@ fn has_new_uploads(
         .any(|upload| released.iter().all(|one| one.name != upload.name)))
 }
 
-fn has_ours(view: &TableView) -> bool {
-    view.draft_uploads
+/// Whether the draft holds something of ours that waits for its release.
+fn draft_has_ours(
+    context: &PlanContext<'_>,
+    dataset: &DatasetView,
+    views: &[TableView],
+) -> Result<bool, PlanError> {
+    let here = |view: &&TableView| view.table.dataset().matches(&dataset.dataset);
+    let mut uploads = views
         .iter()
-        .any(|upload| crate::base::PartName::parse(&upload.name).is_some())
+        .filter(here)
+        .flat_map(|view| &view.draft_uploads);
+    if uploads.any(|upload| crate::base::PartName::parse(&upload.name).is_some()) {
+        return Ok(true);
+    }
+    for view in views.iter().filter(here) {
+        if has_unreleased_files(context, dataset, view)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the jobs of a table want of it.

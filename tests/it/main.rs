@@ -23,6 +23,8 @@ mod manifest_docs;
 #[cfg(test)]
 mod plan_files;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod releases;
