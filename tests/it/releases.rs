@@ -305,6 +305,58 @@ fn a_release_that_a_killed_run_did_not_reach_is_made_by_the_next() {
 }
 
 #[test]
+fn a_log_that_was_rotated_is_not_sent_again() {
+    for is_released in [false, true] {
+        under_both(|world| {
+            world
+                .manifest(NUMBERS)
+                .file("rows/log.csv", csv(1000..1200))
+                .file("rows/log.1.csv", csv(3000..3100));
+            world.run(&[]).exits(0);
+            if is_released {
+                world.release();
+            }
+
+            let rename = |from, to| std::fs::rename(world.path(from), world.path(to)).unwrap();
+            rename("rows/log.1.csv", "rows/log.2.csv");
+            rename("rows/log.csv", "rows/log.1.csv");
+            world.file("rows/log.csv", csv(2000..2010));
+            world.forget_state().sandbox().clear_requests();
+            world.run(&[]).exits(0);
+
+            assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+            assert!(world.requests_of(Operation::DeleteUpload).is_empty());
+            let mut wanted: Vec<u64> = (1000..1200).chain(2000..2010).chain(3000..3100).collect();
+            wanted.sort_unstable();
+            assert_eq!(world.numbers("n"), wanted);
+            settles(&world);
+        });
+    }
+}
+
+#[test]
+fn a_released_upload_whose_path_another_file_took_is_not_sent_again() {
+    const JOBS: &str = "
+jobs:
+  - name: taxa
+    table: taxa
+    uploads: [{ path: 'taxa/*' }]
+";
+    under_both(|world| {
+        world.manifest(JOBS).file("taxa/new.csv", "id\n1\n");
+        world.run(&[]).exits(0);
+        world.release();
+
+        std::fs::rename(world.path("taxa/new.csv"), world.path("taxa/old.csv")).unwrap();
+        world.file("taxa/new.csv", "id\n2\n").forget_state();
+        world.run(&[]).exits(0);
+
+        assert_eq!(world.table("taxa", |table| table.num_rows), 2);
+        settles(&world);
+    });
+}
+
+#[test]
 fn files_that_a_killed_run_did_not_release_are_released_by_the_next() {
     under_both(|world| {
         world.manifest(SCANS).file("data/a", "one");

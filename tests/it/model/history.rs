@@ -18,7 +18,11 @@ pub(super) enum Table {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     /// A source with nothing but new rows, whether it was there or not.
-    Write { table: Table, slot: usize, rows: u64 },
+    Write {
+        table: Table,
+        slot: usize,
+        rows: u64,
+    },
     /// New rows at the end.
     Grow { slot: usize, rows: u64 },
     /// Another row in the place of one.
@@ -32,7 +36,11 @@ pub(super) enum Step {
     /// The file is gone.
     RemoveFile { slot: usize },
     /// What does not change what is wanted.
-    Settings { payload: u64, transfers: u64, memory: u64 },
+    Settings {
+        payload: u64,
+        transfers: u64,
+        memory: u64,
+    },
     /// `on_missing: delete`, or `keep`.
     OnMissing { delete: bool },
     /// `on_released: append`, or `fail`.
@@ -44,7 +52,11 @@ pub(super) enum Step {
     /// A run while calls go wrong.
     Faults { seed: u64 },
     /// A run that is killed at a request.
-    Kill { nth: u64, after_effect: bool, apply: bool },
+    Kill {
+        nth: u64,
+        after_effect: bool,
+        apply: bool,
+    },
     /// A release, by a run or by somebody.
     Release { by_run: bool },
     /// The state folder is deleted.

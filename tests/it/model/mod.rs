@@ -55,7 +55,10 @@ fn play_in_threads(seed: u64, cases: u32, threads: u32) {
             });
         }
     });
-    eprintln!("model: {cases} histories from seed {seed}, {} failed", failures.count());
+    eprintln!(
+        "model: {cases} histories from seed {seed}, {} failed",
+        failures.count()
+    );
     failures.judge(&|seed| format!("tests/scripts/model.sh BINARY {} {seed}", cases / threads));
 }
 
@@ -67,5 +70,9 @@ fn a_few_random_histories_end_as_the_plain_model_says() {
 #[test]
 #[ignore = "long: tests/scripts/model.sh"]
 fn random_histories_end_as_the_plain_model_says() {
-    play_in_threads(setting("SEED", 1), setting("CASES", 200), setting("THREADS", 2));
+    play_in_threads(
+        setting("SEED", 1),
+        setting("CASES", 200),
+        setting("THREADS", 2),
+    );
 }

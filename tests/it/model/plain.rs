@@ -39,9 +39,10 @@ impl PlainTable {
         let wanted = self.wanted();
         !self.replace
             && !rules.append_released
-            && self.held.iter().any(|(id, held)| {
-                held.source == slot && held.released && !wanted.contains(id)
-            })
+            && self
+                .held
+                .iter()
+                .any(|(id, held)| held.source == slot && held.released && !wanted.contains(id))
     }
 
     /// Whether a run must refuse something of the table.
@@ -72,7 +73,11 @@ impl PlainTable {
                     || (!is_matched && !rules.delete_missing)
             });
             let held = &mut self.held;
-            for (slot, rows) in self.sources.iter().filter(|(slot, _)| !locked.contains(slot)) {
+            for (slot, rows) in self
+                .sources
+                .iter()
+                .filter(|(slot, _)| !locked.contains(slot))
+            {
                 for id in rows {
                     let fresh = Held {
                         source: *slot,
@@ -108,7 +113,8 @@ impl PlainTable {
             return false;
         };
         let held = rows.iter().filter_map(|id| self.held.get(id));
-        held.into_iter().any(|held| held.released || held.source != slot)
+        held.into_iter()
+            .any(|held| held.released || held.source != slot)
     }
 
     /// What the remote must hold, sorted.

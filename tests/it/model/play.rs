@@ -66,7 +66,8 @@ pub(super) fn play(worlds: &mut Worlds, history: &History) -> Result<(), String>
         play.step(*step)
             .map_err(|error| format!("step {index}, {step:?}: {error}"))?;
     }
-    play.finish().map_err(|error| format!("at the end: {error}"))
+    play.finish()
+        .map_err(|error| format!("at the end: {error}"))
 }
 
 impl Play<'_> {
@@ -276,9 +277,16 @@ jobs:
 
     fn args(&self) -> Vec<String> {
         let memory = format!("{}MiB", self.memory);
-        ["-j", &self.transfers.to_string(), "--max-memory", &memory, "--chunk-size", "1MiB"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "-j",
+            &self.transfers.to_string(),
+            "--max-memory",
+            &memory,
+            "--chunk-size",
+            "1MiB",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     fn refuses(&self) -> bool {
@@ -331,7 +339,10 @@ jobs:
         }
         let accuracy = &ended.report.as_ref().unwrap()["plan_accuracy"];
         if wanted == 0 && accuracy["of"] != 0 && accuracy["share"] != 1.0 {
-            return Err(format!("the plan was not kept: {accuracy} {}", ended.story()));
+            return Err(format!(
+                "the plan was not kept: {accuracy} {}",
+                ended.story()
+            ));
         }
         self.delivered(&ended)
     }
@@ -347,7 +358,12 @@ jobs:
 
     fn holds(&self, ended: &Ended) -> Result<(), String> {
         let wanted = self.rows.expected();
-        let found: Vec<u64> = self.stage.look("rows", json_rows).iter().map(id_of).collect();
+        let found: Vec<u64> = self
+            .stage
+            .look("rows", json_rows)
+            .iter()
+            .map(id_of)
+            .collect();
         if wanted != found {
             return Err(format!(
                 "rows: wanted {wanted:?}\nfound {found:?}\n{}",
@@ -358,7 +374,8 @@ jobs:
         let mut found = self.stage.look("uploads", |table| {
             let all = table.map(|table| table.inherited.iter().chain(&table.uploads));
             let all = all.into_iter().flatten();
-            all.map(|one| id_of_bulk(&one.bytes().unwrap())).collect::<Vec<u64>>()
+            all.map(|one| id_of_bulk(&one.bytes().unwrap()))
+                .collect::<Vec<u64>>()
         });
         found.sort_unstable();
         if wanted != found {
@@ -424,7 +441,11 @@ jobs:
 
     /// What follows cannot be told when a run was cut short.
     fn finish_first(&mut self) -> Result<(), String> {
-        if self.is_done { Ok(()) } else { self.run("state") }
+        if self.is_done {
+            Ok(())
+        } else {
+            self.run("state")
+        }
     }
 
     fn has_draft(&self) -> bool {
@@ -509,14 +530,17 @@ jobs:
         let ids = self.new_ids(rows);
         self.others.extend(&ids);
         self.rows.others.extend(&ids);
-        self.stage.write(&format!("other/o{}.csv", ids[0]), &csv(&ids));
+        self.stage
+            .write(&format!("other/o{}.csv", ids[0]), &csv(&ids));
         let text = format!(
             "version: 1\nname: another\ndataset: {}\nprepare: {{ next_version: true, tables: true }}\njobs:\n  - name: rows\n    table: rows\n    rows: [{{ csv: 'other/*.csv' }}]\n    schema: {}\n    payload: 1KiB\n",
             self.stage.dataset,
             Row::SCHEMA
         );
         self.stage.write("another.yaml", text.as_bytes());
-        let started = self.stage.start("run", "another.yaml", "another", &self.args());
+        let started = self
+            .stage
+            .start("run", "another.yaml", "another", &self.args());
         let ended = Self::is_sound(started.end())?;
         if ended.status != Some(0) {
             return Err(format!("the other manifest: {}", ended.story()));
