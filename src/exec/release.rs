@@ -58,7 +58,7 @@ pub(super) fn release_datasets(
             why,
         };
         let done = match blocked {
-            Some(why) => Err(refused(why.to_owned())),
+            Some(why) => Err(StepError::Blocked(why.to_owned())),
             None => match failed_guard(shared, plan, dataset) {
                 Ok(Some(why)) => Err(refused(why)),
                 Ok(None) => release_one(shared, dataset, draft),

@@ -3,7 +3,8 @@
 //! `observe` reads the remote through a [`crate::redivis::Reader`], which has
 //! only GET and HEAD, so planning cannot write. `diff` is pure: local against
 //! remote to a class and a reason. `files`, `rows` and `uploads` apply it to the
-//! three kinds of source, `tables` to versions and tables; `merge` looks at all
+//! three kinds of source, `tables` to versions and tables; `pending` finds what waits for a
+//! release; `merge` looks at all
 //! jobs of a table that is replaced; `make` puts it together. The result is a
 //! [`Plan`]; `lines` is its canonical text, `cost` the calls it will make.
 

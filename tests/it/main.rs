@@ -23,9 +23,13 @@ mod limits;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod pace;
 #[cfg(test)]
 mod plan_files;
+#[cfg(test)]
+mod proof;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]

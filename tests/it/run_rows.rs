@@ -5,7 +5,7 @@ use std::io::Write as _;
 use redivis_ingest::base::PartName;
 use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter};
 
-use crate::harness::{World, under_both};
+use crate::harness::{DATASET, World, under_both};
 
 /// One job of numbers; parts of about 90 rows.
 pub(crate) const NUMBERS: &str = "
@@ -875,5 +875,29 @@ fn a_source_that_changes_under_the_run_is_drifted_and_its_old_parts_stay() {
         assert_eq!(world.upload_names("n"), before);
         world.run(&[]).exits(0);
         assert_eq!(world.numbers("n"), (3000..3070).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_the_platform_renamed_for_a_killed_run_is_deleted() {
+    under_both(|world| {
+        world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1010));
+        world.run(&[]).exits(0);
+        let names = world.upload_names("n");
+        world.put_stream(
+            "n",
+            &format!("{}_1", names[0]),
+            r#"[{"name":"n","type":"integer"}]"#,
+            "",
+        );
+        world.manifest(&format!("release: true\n{NUMBERS}"));
+        world.forget_state();
+
+        world.run(&[]).exits(0);
+
+        let deleted = world.requests_of(Operation::DeleteUpload);
+        assert_eq!(deleted.len(), 1);
+        let seen = world.inspect();
+        assert_eq!(seen.table(DATASET, "v1.0", "n").unwrap().num_rows, 10);
     });
 }

@@ -116,6 +116,7 @@ pub(in crate::plan) fn pass_rows(
             }
         }
     }
+    adopt(&one, &mut planned, (&candidates, &vanished), claimed)?;
     Ok(RowsDraft {
         content: RowsContent {
             owner,
@@ -125,6 +126,65 @@ pub(in crate::plan) fn pass_rows(
         items,
         unseen,
     })
+}
+
+/// Rows that their source no longer gives can stand in another one now, as when
+/// a log is rotated: `log` becomes `log.1`, and a new `log` begins. Sources that
+/// begin with rows of nobody's are passed over again with these parts in view.
+fn adopt(
+    one: &OnePass<'_>,
+    planned: &mut [RowsInputPlan],
+    (candidates, vanished): (&[PartIdentity], &[&PartIdentity]),
+    mut claimed: BTreeSet<PartIdentity>,
+) -> Result<(), PlanError> {
+    let kept: BTreeSet<&PartIdentity> = planned
+        .iter()
+        .flat_map(|input| &input.cuts)
+        .filter_map(|cut| cut.kept.as_ref())
+        .collect();
+    let dropped: Vec<&PartIdentity> = candidates
+        .iter()
+        .filter(|part| !kept.contains(*part))
+        .filter(|part| planned.iter().any(|input| input.input.key == part.source))
+        .collect();
+    // A source that only changed further down has not gone elsewhere.
+    let moved: BTreeSet<&SourceKey> = dropped
+        .iter()
+        .filter(|part| part.first_row == 0)
+        .map(|part| &part.source)
+        .collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    for input in planned {
+        check_cancel(one.context.call.cancel)?;
+        let begins_new = input.cuts.first().is_some_and(|cut| cut.kept.is_none());
+        let key = &input.input.key;
+        let own = candidates.iter().filter(|part| part.source == *key);
+        let others = dropped
+            .iter()
+            .filter(|part| part.source != *key && moved.contains(&part.source))
+            .chain(vanished)
+            .copied()
+            .filter(|part| !claimed.contains(*part));
+        let fitting: Vec<&PartIdentity> = own.chain(others).collect();
+        if !begins_new || fitting.iter().all(|part| part.source == *key) {
+            continue;
+        }
+        let again = OnePass {
+            is_repeat: true,
+            ..*one
+        };
+        match pass_one(&again, &input.input, &fitting) {
+            Ok(pass) if pass.fingerprint == input.fingerprint => *input = pass,
+            // What is sent is held against the first pass.
+            Ok(_) => {}
+            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
+            Err(error) => return Err(PlanError::of_source(&one.job.name, error)),
+        }
+        claimed.extend(input.renamed().cloned());
+    }
+    Ok(())
 }
 
 /// What the passes over one job's sources share.

@@ -138,9 +138,10 @@ impl Dice {
                 bytes: self.below(2000),
                 code: self.status(hardness),
             },
-            // After an effect only a server's own trouble is an honest answer.
+            // After an effect only a server's own trouble is an honest answer: a
+            // 429 says that nothing was done.
             FaultKind::StatusAfterEffect => Fault::StatusAfterEffect {
-                code: self.status(Hardness::Temporary),
+                code: self.one_of(&[500, 502, 503, 504]),
             },
             FaultKind::CutBeforeEffect => Fault::CutBeforeEffect,
             FaultKind::CutAfterBodyBytes => Fault::CutAfterBodyBytes {
@@ -236,6 +237,9 @@ mod tests {
                     rule.fault
                 {
                     assert!(matches!(code, 408 | 429 | 500..=504), "{code}");
+                }
+                if let Fault::StatusAfterEffect { code } = rule.fault {
+                    assert!(matches!(code, 500..=504), "{code}");
                 }
             }
         }

@@ -49,11 +49,6 @@ pub(super) fn pass_uploads(
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
     unseen.extend(left_out.chain(unusable).map(SourceKey::source));
     let listing = Listing::of(view, std::slice::from_ref(&owner));
-    let mut vanished: Vec<&PartIdentity> = usable_uploads(&listing)
-        .filter(|one| {
-            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
-        })
-        .collect();
     let digested: Vec<_> = context.cpu_pool.install(|| {
         inputs
             .par_iter()
@@ -66,11 +61,7 @@ pub(super) fn pass_uploads(
         match digests {
             Ok((md5, Some(sha256))) => {
                 let known = (input.fingerprint, md5, sha256);
-                let mut upload = wanted_upload(source, &owner, index, input, known);
-                if !usable_uploads(&listing).any(|one| one.same_rows(&upload.identity)) {
-                    upload.renamed_from = take_renamed(&upload, &sha256, &mut vanished);
-                }
-                wanted.push(upload);
+                wanted.push((wanted_upload(source, &owner, index, input, known), sha256));
             }
             Ok((_, None)) => {}
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
@@ -82,10 +73,35 @@ pub(super) fn pass_uploads(
     }
     Ok(UploadsDraft {
         owner,
-        wanted,
+        wanted: with_renamed(wanted, &listing, &unseen),
         items,
         unseen,
     })
+}
+
+/// Finds what was delivered under another path and that no file there gives any
+/// more: the path is gone, or another file has taken it.
+fn with_renamed(
+    wanted: Vec<(UploadSubject, Sha256Digest)>,
+    listing: &Listing<'_>,
+    unseen: &[SourceKey],
+) -> Vec<UploadSubject> {
+    let is_there = |one: &PartIdentity| {
+        let mut wanted = wanted.iter();
+        wanted.any(|(upload, _)| one.same_rows(&upload.identity))
+    };
+    let mut dropped: Vec<&PartIdentity> = usable_uploads(listing)
+        .filter(|one| !unseen.contains(&one.source) && !is_there(one))
+        .collect();
+    wanted
+        .into_iter()
+        .map(|(mut upload, sha256)| {
+            if !usable_uploads(listing).any(|one| one.same_rows(&upload.identity)) {
+                upload.renamed_from = take_renamed(&upload, &sha256, &mut dropped);
+            }
+            upload
+        })
+        .collect()
 }
 
 fn wanted_upload(
@@ -174,6 +190,7 @@ pub(super) fn decide_uploads(
         source,
         mode,
         listing: &listing,
+        all: &draft.wanted,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
@@ -228,6 +245,8 @@ struct Fate<'a> {
     source: &'a UploadsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
+    /// Every file of the job.
+    all: &'a [UploadSubject],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -245,6 +264,13 @@ impl Fate<'_> {
         });
     }
 
+    /// Whether an upload was delivered for this file's path and is another file's
+    /// now.
+    fn has_moved(&self, identity: &PartIdentity, upload: &UploadSubject) -> bool {
+        let mut all = self.all.iter();
+        !upload.is(identity) && all.any(|other| other.is(identity))
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
@@ -256,7 +282,10 @@ impl Fate<'_> {
         let mut released = self.listing.released.iter();
         let is_locked = self.mode == Mode::Append
             && !is_released
-            && released.any(|part| part.name.identity.source == upload.identity.source)
+            && released.any(|part| {
+                let identity = &part.name.identity;
+                identity.source == upload.identity.source && !self.has_moved(identity, upload)
+            })
             && upload.renamed_from.is_none();
         let is_refused = is_locked && self.source.on_released == OnReleased::Fail;
         let known = Known {
@@ -332,7 +361,8 @@ impl Fate<'_> {
         for part in parts {
             let identity = &part.name.identity;
             let same = upload.is(identity);
-            if identity.source != upload.identity.source && !same {
+            let is_own = identity.source == upload.identity.source;
+            if !same && (!is_own || self.has_moved(identity, upload)) {
                 continue;
             }
             let size = upload.fingerprint.size;
