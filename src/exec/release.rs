@@ -19,7 +19,7 @@ pub(super) fn release_dataset(
     shared: Shared<'_>,
     plan: &DatasetPlan,
     draft: &Draft,
-    blocked: Option<String>,
+    blocked: Option<Obstacle>,
 ) {
     let planned = plan.items.iter().any(|item| item.action == Action::Release);
     if !planned {
@@ -28,9 +28,10 @@ pub(super) fn release_dataset(
     let name = format!("{}:next", plan.dataset);
     let end = ItemEnd::new(What::Version, None, &name, "release");
     let done = match blocked {
-        Some(why) => Err(StepError::ReleaseRefused {
+        Some(Obstacle { why, waits }) => Err(StepError::ReleaseRefused {
             dataset: plan.dataset.to_string(),
             why,
+            waits,
         }),
         None => release(shared, plan, draft),
     };
@@ -87,12 +88,26 @@ fn release(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<Stri
     }
 }
 
+/// What stands in a release's way.
+#[derive(Debug, Clone)]
+pub(super) struct Obstacle {
+    why: String,
+    /// Whether it is items that failed, each with a failure of its own.
+    waits: bool,
+}
+
 /// Why a run that ended like this must not release.
-pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<String> {
+pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<Obstacle> {
     let bad = end.items.iter().filter(|item| item.error.is_some()).count();
     if bad > 0 {
-        return Some(format!("{bad} items are not verified"));
+        return Some(Obstacle {
+            why: format!("{bad} items are not verified"),
+            waits: true,
+        });
     }
     let incomplete = jobs - end.complete_jobs.len().min(jobs);
-    (incomplete > 0).then(|| format!("{incomplete} jobs are not complete"))
+    (incomplete > 0).then(|| Obstacle {
+        why: format!("{incomplete} jobs are not complete"),
+        waits: false,
+    })
 }

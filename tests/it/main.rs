@@ -21,6 +21,8 @@ mod limits;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod plan_files;
 #[cfg(test)]
 mod protocol;

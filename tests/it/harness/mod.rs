@@ -20,7 +20,7 @@ mod world;
 pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{assert_quick, end_of, signal, wait_for_line};
-pub(crate) use setting::program;
+pub(crate) use setting::{program, setting};
 pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;
