@@ -43,7 +43,7 @@ pub(super) fn release_datasets(
     shared: Shared<'_>,
     plan: &Plan,
     drafts: &[Draft],
-    blocked: Option<&str>,
+    blocked: Option<&Obstacle>,
 ) {
     let wanted = |dataset: &&DatasetPlan| {
         let mut items = dataset.items.iter();
@@ -53,14 +53,15 @@ pub(super) fn release_datasets(
     for (dataset, draft) in pairs.filter(|(dataset, _)| wanted(dataset)) {
         let name = format!("{}:next", dataset.dataset);
         let end = ItemEnd::new(What::Version, None, &name, "release");
-        let refused = |why: String| StepError::ReleaseRefused {
+        let refused = |obstacle: Obstacle| StepError::ReleaseRefused {
             dataset: dataset.dataset.to_string(),
-            why,
+            why: obstacle.why,
+            waits: obstacle.waits,
         };
         let done = match blocked {
-            Some(why) => Err(StepError::Blocked(why.to_owned())),
+            Some(obstacle) => Err(refused(obstacle.clone())),
             None => match failed_guard(shared, plan, dataset) {
-                Ok(Some(why)) => Err(refused(why)),
+                Ok(Some(why)) => Err(refused(Obstacle { why, waits: false })),
                 Ok(None) => release_one(shared, dataset, draft),
                 Err(error) => Err(error),
             },
@@ -134,23 +135,34 @@ fn check_releasable(shared: Shared<'_>, plan: &DatasetPlan) -> Result<(), StepEr
         Some(false) => Err(StepError::ReleaseRefused {
             dataset: plan.dataset.to_string(),
             why: "the platform says that this draft cannot be released: nothing in it differs from the last release, or an upload in it is still running or has failed".to_owned(),
+            waits: false,
         }),
         Some(true) | None => Ok(()),
     }
 }
 
+/// What stands in a release's way.
+#[derive(Debug, Clone)]
+pub(super) struct Obstacle {
+    why: String,
+    /// Whether it is items that failed, each with a failure of its own.
+    waits: bool,
+}
+
 /// Why a run that ended like this must not release.
-pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<String> {
+pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<Obstacle> {
     let mut bad = end.items.iter().filter(|item| item.error.is_some());
     if let Some(first) = bad.next() {
-        return Some(match bad.count() {
+        let why = match bad.count() {
             0 => format!("`{}` is not verified", first.name),
             others => format!("`{}` and {others} more are not verified", first.name),
-        });
+        };
+        return Some(Obstacle { why, waits: true });
     }
-    match jobs - end.complete_jobs.len().min(jobs) {
-        0 => None,
-        1 => Some("1 job is not complete".to_owned()),
-        incomplete => Some(format!("{incomplete} jobs are not complete")),
-    }
+    let why = match jobs - end.complete_jobs.len().min(jobs) {
+        0 => return None,
+        1 => "1 job is not complete".to_owned(),
+        incomplete => format!("{incomplete} jobs are not complete"),
+    };
+    Some(Obstacle { why, waits: false })
 }

@@ -76,7 +76,7 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         complete_jobs,
     };
     let blocked = why_not(&so_far, plan.jobs.len());
-    release_datasets(shared, plan, &drafts, blocked.as_deref());
+    release_datasets(shared, plan, &drafts, blocked.as_ref());
     let complete_jobs = so_far.complete_jobs;
     let mut end = RunEnd {
         items: ends.finish(),

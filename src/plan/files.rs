@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
@@ -34,7 +35,7 @@ pub(super) fn plan_files(
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
     let (local, unseen) = context.selection.split_files(resolved.files);
-    let mut remote = list_files(context, dataset, view)?;
+    let mut remote = list_settled(context, (dataset, view), &local)?;
     remote.retain(|file| {
         unseen.binary_search(&file.name).is_err()
             && others.binary_search(&file.name.as_str()).is_err()
@@ -104,6 +105,76 @@ pub(super) fn plan_files(
         history: History::default(),
         replaces: false,
     })
+}
+
+/// How often a listing that may lag is asked for again.
+const LOOKS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A file that was seen longer ago than this is listed, or is gone.
+const LAG_MS: i64 = 60_000;
+/// So many files at most are held against their receipts.
+const MOST_RECEIPTS: usize = 1000;
+
+/// A table's files. Listings can lag behind (contract Q12): while one does not
+/// show what was attached a moment ago, by a run that was killed for instance, it
+/// is asked for again.
+fn list_settled(
+    context: &PlanContext<'_>,
+    (dataset, view): (&DatasetView, &TableView),
+    local: &[LocalFile],
+) -> Result<Vec<RemoteFile>, PlanError> {
+    let mut pause = FIRST_PAUSE;
+    let mut look = 1;
+    loop {
+        let remote = list_files(context, dataset, view)?;
+        if look == LOOKS || !may_be_lagging(context, view, local, &remote)? {
+            return Ok(remote);
+        }
+        if !context.reader.wait(&context.call, pause) {
+            return Err(PlanError::Cancelled);
+        }
+        pause *= 2;
+        look += 1;
+    }
+}
+
+/// Whether a file that the listing does not show as it is on disk was seen on the
+/// remote a moment ago, under an id that the listing does not have.
+fn may_be_lagging(
+    context: &PlanContext<'_>,
+    view: &TableView,
+    local: &[LocalFile],
+    remote: &[RemoteFile],
+) -> Result<bool, PlanError> {
+    let (Some(store), Some(_)) = (context.store, &view.remote) else {
+        return Ok(false);
+    };
+    let table = view.table.to_string();
+    let since_ms = context.options.now_ns / 1_000_000 - LAG_MS;
+    let pairs = align(local, remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
+    let doubtful = pairs.iter().filter_map(|pair| match *pair {
+        Pair::Left(l) => Some((&local[l], None)),
+        Pair::Both(l, r) => {
+            let (ours, theirs) = (&local[l], &remote[r]);
+            let differs = ours.fingerprint.size != theirs.size || theirs.md5.is_none();
+            differs.then_some((ours, Some(theirs.id.as_str())))
+        }
+        Pair::Right(_) => None,
+    });
+    for (file, listed) in doubtful.take(MOST_RECEIPTS) {
+        let receipt = store
+            .receipt(&table, file.name.as_str())
+            .map_err(|error| PlanError::State(Box::new(error)))?;
+        let is_recent = receipt.is_some_and(|receipt| {
+            receipt.verified_at_ms >= since_ms
+                && receipt.size == file.fingerprint.size
+                && listed != Some(receipt.remote_id.as_str())
+        });
+        if is_recent {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A table's files by name, in NFC, sorted.

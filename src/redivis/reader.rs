@@ -2,6 +2,7 @@
 //! that whoever holds one cannot change the remote.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -39,6 +40,12 @@ impl Reader {
     /// The client.
     pub fn http(&self) -> &Arc<Http> {
         &self.http
+    }
+
+    /// Waits before it is looked again, scaled as all waits are. `false`: the run
+    /// was asked to stop.
+    pub fn wait(&self, call: &Call<'_>, pause: Duration) -> bool {
+        call.cancel.wait(self.http.scaled(pause))
     }
 
     /// A dataset at a version; `None`: it or the version does not exist, or is

@@ -72,6 +72,11 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
+    /// A planned wait as it is really waited.
+    pub(super) fn scaled(&self, wait: Duration) -> Duration {
+        self.settings.retry.scaled(wait)
+    }
+
     /// Sets the client up; sends nothing.
     pub fn new(settings: HttpSettings) -> Result<Self, SetupError> {
         let user_agent = user_agent(&settings.agent_comment);

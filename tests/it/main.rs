@@ -23,6 +23,8 @@ mod limits;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod pace;

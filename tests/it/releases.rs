@@ -2,7 +2,9 @@
 //! is never sent again.
 
 use redivis_ingest::base::PartName;
-use redivis_ingest::sandbox::{Behaviour, Character, Operation, SandboxOptions};
+use redivis_ingest::sandbox::{
+    Behaviour, Character, Fault, FaultScript, Nth, Operation, SandboxOptions,
+};
 
 use crate::harness::{DATASET, SCANS, World, under_both};
 use crate::run_rows::{NUMBERS, csv, settles};
@@ -471,4 +473,23 @@ jobs:
             "ri1_taxa_2026_89412a06_b2c8ff5f_0_0_w2t42uxo5ntqbdzh3twu7anlwf",
         ]
     );
+}
+
+#[test]
+fn a_release_that_waits_for_what_is_temporary_is_temporary_itself() {
+    under_both(|world| {
+        world
+            .manifest(&format!("release: true\n{NUMBERS}"))
+            .file("rows/a.csv", csv(1000..1050));
+        let busy = Fault::StatusAfterEffect { code: 500 };
+        world.faults(FaultScript::none().with(Operation::InsertRows, Nth::After(0), busy));
+
+        world.run(&[]).exits(75);
+
+        assert!(world.requests_of(Operation::Release).is_empty());
+        world.faults(FaultScript::none());
+        world.run(&[]).exits(0);
+        let seen = world.inspect();
+        assert_eq!(seen.table(DATASET, "v1.0", "n").unwrap().num_rows, 50);
+    });
 }

@@ -3,7 +3,9 @@
 use std::io::Write as _;
 
 use redivis_ingest::base::PartName;
-use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter};
+use redivis_ingest::sandbox::{
+    Behaviour, Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter, SandboxOptions,
+};
 
 use crate::harness::{DATASET, World, under_both};
 
@@ -694,6 +696,34 @@ fn a_run_that_is_killed_anywhere_ends_with_each_row_once() {
         world.run(&[]).exits(0);
         settles(&world);
     });
+}
+
+#[test]
+fn rows_of_a_killed_run_that_are_not_counted_yet_are_not_sent_again() {
+    let behaviour = Behaviour {
+        num_rows_lag: 3,
+        ..Behaviour::friendly()
+    };
+    let new_world = || {
+        let world = World::with(SandboxOptions {
+            behaviour: Some(behaviour.clone()),
+            ..SandboxOptions::default()
+        });
+        world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1050));
+        world
+    };
+    let world = new_world();
+    let first = world.sandbox().next_request_number();
+    world.run(&["-j", "1"]).exits(0);
+    let next = world.requests_of(Operation::InsertRows)[0].number - first + 1;
+    let world = new_world();
+    assert!(world.kill_run_at(next, FreezePoint::BeforeEffect, &["-j", "1"]));
+    assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+
+    world.run(&[]).exits(0);
+
+    assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+    assert_eq!(world.numbers("n"), (1000..1050).collect::<Vec<_>>());
 }
 
 #[test]

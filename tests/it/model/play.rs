@@ -97,7 +97,15 @@ impl Play<'_> {
                 nth,
                 after_effect,
                 apply,
-            } => self.kill(nth, after_effect, apply)?,
+            } => self.kill(Kill {
+                nth,
+                at: if after_effect {
+                    FreezePoint::AfterEffect
+                } else {
+                    FreezePoint::BeforeEffect
+                },
+                thaw: if apply { Thaw::Apply } else { Thaw::Abandon },
+            })?,
             Step::Release { by_run: true } => self.run_and_release()?,
             Step::Release { by_run: false } => self.release()?,
             Step::Forget => self.stage.forget("state"),
@@ -421,15 +429,8 @@ jobs:
         }
     }
 
-    fn kill(&mut self, nth: u64, after_effect: bool, apply: bool) -> Result<(), String> {
+    fn kill(&mut self, kill: Kill) -> Result<(), String> {
         self.manifest(false);
-        let at = if after_effect {
-            FreezePoint::AfterEffect
-        } else {
-            FreezePoint::BeforeEffect
-        };
-        let thaw = if apply { Thaw::Apply } else { Thaw::Abandon };
-        let kill = Kill { nth, at, thaw };
         self.is_done = false;
         let ended = Self::is_sound(self.stage.run(&self.args(), Some(kill)))?;
         match (ended.status, self.refuses()) {
