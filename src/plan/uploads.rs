@@ -44,41 +44,50 @@ pub(super) fn pass_uploads(
         .map_err(|error| PlanError::of_source(&job.name, error))?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_uploads(resolved.inputs);
+    let inputs = resolved.inputs;
+    let is_seen = |input: &UploadInput| context.selection.sees(&input.shown);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let mut vanished: Vec<&PartIdentity> = usable_uploads(&listing)
         .filter(|one| {
             !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
         })
         .collect();
-    let digested: Vec<_> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| digests_of(context, &input.path, &input.fingerprint, true))
-            .collect()
+    // Which file an upload went to whose own file vanished is decided over all.
+    let need_all = !vanished.is_empty();
+    let digested: Vec<Option<_>> = context.cpu_pool.install(|| {
+        let digested = inputs.par_iter().map(|input| {
+            (need_all || is_seen(input))
+                .then(|| digests_of(context, &input.path, &input.fingerprint, true))
+        });
+        digested.collect()
     });
     let mut wanted = Vec::with_capacity(inputs.len());
     for (index, (input, digests)) in inputs.iter().zip(digested).enumerate() {
         check_cancel(context.call.cancel)?;
+        if !is_seen(input) {
+            unseen.push(input.key.clone());
+        }
         match digests {
-            Ok((md5, Some(sha256))) => {
+            Some(Ok((md5, Some(sha256)))) => {
                 let known = (input.fingerprint, md5, sha256);
                 let mut upload = wanted_upload(source, &owner, index, input, known);
                 if !usable_uploads(&listing).any(|one| one.same_rows(&upload.identity)) {
                     upload.renamed_from = take_renamed(&upload, &sha256, &mut vanished);
                 }
-                wanted.push(upload);
+                if is_seen(input) {
+                    wanted.push(upload);
+                }
             }
-            Ok((_, None)) => {}
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => {
+            Some(Err(SourceError::Cancelled)) => return Err(PlanError::Cancelled),
+            Some(Err(error)) if is_seen(input) => {
                 unseen.push(input.key.clone());
                 items.push(source_error(&error.about(&input.shown)));
             }
+            Some(Ok((_, None)) | Err(_)) | None => {}
         }
     }
     Ok(UploadsDraft {

@@ -161,7 +161,21 @@ fn every_flag_and_command_that_a_page_names_exists() {
         known.extend(known_flags(&world, command));
     }
     // Of other programs.
-    let foreign = ["--release", "--path", "--parallel", "--locked"];
+    let foreign = [
+        "--release",
+        "--path",
+        "--parallel",
+        "--locked",
+        // airflow
+        "--conf",
+        "--conn-password",
+        "--conn-type",
+        // sbatch
+        "--dependency",
+        "--parsable",
+        "--time",
+        "--wrap",
+    ];
     for (path, text) in pages() {
         for code in text.split('`').skip(1).step_by(2) {
             for word in code.split_whitespace() {

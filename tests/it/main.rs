@@ -39,6 +39,8 @@ mod run_uploads;
 #[cfg(test)]
 mod saved_plan;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod state;

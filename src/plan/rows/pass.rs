@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _,
+    ParallelIterator as _,
+};
 
 use super::cache;
 use crate::base::{PartIdentity, SourceKey, VariableType};
@@ -39,7 +42,8 @@ pub(in crate::plan) fn pass_rows(
     let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_rows(resolved.inputs);
+    let inputs = resolved.inputs;
+    let is_seen = |input: &RowInput| context.selection.sees(&input.shown);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let known: Vec<(String, VariableType)> = view
         .variables
@@ -49,6 +53,7 @@ pub(in crate::plan) fn pass_rows(
     let schema = match &source.schema {
         Schema::Declared(variables) => variables.clone(),
         Schema::Infer => {
+            // Over what this run does not see too: all shards need the same types.
             let sources: Vec<_> = inputs
                 .iter()
                 .map(|input| (input, &source.entries[input.entry].format))
@@ -61,7 +66,7 @@ pub(in crate::plan) fn pass_rows(
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
     let vanished: Vec<&PartIdentity> = candidates
         .iter()
         .filter(|one| {
@@ -76,6 +81,10 @@ pub(in crate::plan) fn pass_rows(
         owner: &owner,
         is_repeat: false,
     };
+    let again = OnePass {
+        is_repeat: true,
+        ..one
+    };
     let fitting = |input: &RowInput, claimed: &BTreeSet<PartIdentity>| -> Vec<&PartIdentity> {
         let own = candidates.iter().filter(|one| one.source == input.key);
         let others = vanished.iter().copied();
@@ -83,36 +92,54 @@ pub(in crate::plan) fn pass_rows(
             .collect()
     };
     let none = BTreeSet::new();
-    let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| pass_one(&one, input, &fitting(input, &none)))
-            .collect()
-    });
+    let mut passes: Vec<Option<Result<RowsInputPlan, SourceError>>> =
+        context.cpu_pool.install(|| {
+            let passes = inputs
+                .par_iter()
+                .map(|input| is_seen(input).then(|| pass_one(&one, input, &fitting(input, &none))));
+            passes.collect()
+        });
+    let renamed = |pass: &RowsInputPlan| pass.renamed().next().is_some();
+    if passes.iter().flatten().flatten().any(renamed) {
+        // Which source has the rows of one that vanished is decided over all.
+        context.cpu_pool.install(|| {
+            let left = passes.par_iter_mut().zip(&inputs);
+            left.filter(|(pass, _)| pass.is_none())
+                .for_each(|(pass, input)| {
+                    *pass = Some(pass_one(&again, input, &fitting(input, &none)));
+                });
+        });
+    }
     let mut planned = Vec::with_capacity(passes.len());
     let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
-    for (input, mut pass) in inputs.iter().zip(passes) {
+    for (input, pass) in inputs.iter().zip(passes) {
         check_cancel(context.call.cancel)?;
+        let Some(mut pass) = pass else {
+            unseen.push(input.key.clone());
+            continue;
+        };
         // Rows that vanished from one source can have gone to one other only.
         if pass
             .as_ref()
             .is_ok_and(|pass| pass.renamed().any(|kept| claimed.contains(kept)))
         {
-            let again = OnePass {
-                is_repeat: true,
-                ..one
-            };
             pass = pass_one(&again, input, &fitting(input, &claimed));
         }
         match pass {
             Ok(pass) => {
                 claimed.extend(pass.renamed().cloned());
-                planned.push(pass);
+                if is_seen(input) {
+                    planned.push(pass);
+                } else {
+                    unseen.push(input.key.clone());
+                }
             }
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
             Err(error) => {
                 unseen.push(input.key.clone());
-                items.push(source_error(&error));
+                if is_seen(input) {
+                    items.push(source_error(&error));
+                }
             }
         }
     }
