@@ -119,7 +119,12 @@ fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft
     if !has_work {
         return true;
     }
-    if let Err(error) = draft.check(shared) {
+    // Another shard may have created `next` since: creating it takes that, too.
+    let creates_with_others = !plan.is_whole
+        && dataset.items.iter().any(|item| {
+            matches!(item.subject, Subject::Version(_)) && item.action == Action::Create
+        });
+    if !creates_with_others && let Err(error) = draft.check(shared) {
         let name = format!("{}:next", dataset.dataset);
         let end = ItemEnd::new(What::Version, None, &name, "check").failed(&error);
         shared.ends.push(shared.context.events, end);

@@ -171,6 +171,15 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "--locked",
         "--out",
         "--only",
+        // airflow
+        "--conf",
+        "--conn-password",
+        "--conn-type",
+        // sbatch
+        "--dependency",
+        "--parsable",
+        "--time",
+        "--wrap",
     ];
     for (path, text) in pages() {
         for code in text.split('`').skip(1).step_by(2) {

@@ -59,6 +59,8 @@ mod saved_plan_again;
 #[cfg(test)]
 mod security;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod smoke;

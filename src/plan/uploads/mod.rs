@@ -43,37 +43,50 @@ pub(super) fn pass_uploads(
         .map_err(|error| PlanError::of_source(&job.name, error))?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_uploads(resolved.inputs);
+    let inputs = resolved.inputs;
+    let is_seen = |input: &UploadInput| context.selection.sees(&input.shown);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
     let listing = Listing::of(view, std::slice::from_ref(&owner));
-    let digested: Vec<_> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| digests_of(context, &input.path, &input.fingerprint, true))
-            .collect()
+    // Shards must agree on what went where, so that each looks at all files then.
+    let is_delivered =
+        |input: &UploadInput| usable_uploads(&listing).any(|one| one.source == input.key);
+    let need_all = usable_uploads(&listing).next().is_some() && !inputs.iter().all(is_delivered);
+    let digested: Vec<Option<_>> = context.cpu_pool.install(|| {
+        let digested = inputs.par_iter().map(|input| {
+            (need_all || is_seen(input))
+                .then(|| digests_of(context, &input.path, &input.fingerprint, true))
+        });
+        digested.collect()
     });
-    let mut wanted = Vec::with_capacity(inputs.len());
+    let mut known = Vec::with_capacity(inputs.len());
     for (index, (input, digests)) in inputs.iter().zip(digested).enumerate() {
         check_cancel(context.call.cancel)?;
         match digests {
-            Ok((md5, Some(sha256))) => {
-                let known = (input.fingerprint, md5, sha256);
-                wanted.push((wanted_upload(source, &owner, index, input, known), sha256));
+            Some(Ok((md5, Some(sha256)))) => {
+                let digests = (input.fingerprint, md5, sha256);
+                known.push((wanted_upload(source, &owner, index, input, digests), sha256));
             }
-            Ok((_, None)) => {}
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => {
+            Some(Ok((_, None))) => {}
+            Some(Err(SourceError::Cancelled)) => return Err(PlanError::Cancelled),
+            Some(Err(error)) => {
                 unseen.push(input.key.clone());
-                items.push(source_error(&error.about(&input.shown)));
+                if is_seen(input) {
+                    items.push(source_error(&error.about(&input.shown)));
+                }
             }
+            None => unseen.push(input.key.clone()),
         }
     }
+    let mut wanted = with_renamed(known, &listing, &unseen);
+    wanted.retain(|upload| is_seen(&inputs[upload.input]));
+    let others = inputs.iter().filter(|input| !is_seen(input));
+    unseen.extend(others.map(|input| input.key.clone()));
     Ok(UploadsDraft {
         owner,
-        wanted: with_renamed(wanted, &listing, &unseen),
+        wanted,
         items,
         unseen,
     })

@@ -49,10 +49,6 @@ impl Cell {
         };
         script.with(self.operation, self.nth, self.fault.clone())
     }
-
-    pub(super) fn is_for_ever(&self) -> bool {
-        matches!(self.nth, Nth::After(_))
-    }
 }
 
 /// All cells, in an order in which neighbours differ little.

@@ -158,15 +158,6 @@ fn kill_at(world: &World, (at, way): (u64, Way)) -> bool {
     is_held
 }
 
-/// Requests in a few words each.
-fn shown(requests: &[Request]) -> String {
-    requests
-        .iter()
-        .map(|one| format!("{} {:?} {}", one.number, one.operation, one.status))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 /// What came of a kill: how many runs were killed, and how the next one ended.
 struct Killed {
     runs: usize,
