@@ -23,6 +23,7 @@ mod request;
 mod retry;
 mod send;
 pub mod session;
+mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -42,8 +43,9 @@ pub use pacer::RateLimit;
 pub use proxy::ProxySettings;
 pub use reader::Reader;
 pub use retry::{Call, RetryPolicy, Wait, WaitReason};
-pub use send::{Http, HttpSettings};
+pub use send::Http;
 pub use session::{OpenSession, open_session, send_session, session_status};
+pub use settings::HttpSettings;
 pub use stats::{HttpStats, Latency};
 pub use token::TokenSource;
 pub use transfer::{TransferError, TransferSource, Transferred, put_plain};

@@ -8,7 +8,7 @@ use super::limits::FIRST_CONNECT_ATTEMPTS;
 use super::pacer::Pacer;
 use super::request::{Repeat, Request};
 use super::retry::{Backoff, Wait, WaitReason};
-use super::send::HttpSettings;
+use super::settings::HttpSettings;
 use crate::base::Secret;
 
 /// How far the attempts of one request have come.

@@ -169,6 +169,7 @@ fn every_other_flag_has_a_twin_of_its_own() {
             "dry-run",
             "kill",
             "no-change-exit-code",
+            "notes",
             "out",
             "plan",
             "program"
