@@ -172,7 +172,8 @@ fn every_other_flag_has_a_twin_of_its_own() {
             "notes",
             "out",
             "plan",
-            "program"
+            "program",
+            "receipts"
         ]
     );
 }

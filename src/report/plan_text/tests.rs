@@ -227,7 +227,8 @@ fn a_held_job_says_that_nothing_of_it_is_sent() {
     scans -> table scans (files)
       held: nothing of this job is sent
       + 000.tif  1.0 KiB  held back: something else stands in the way
-      ! scans             a guard of `expect` says no: `min_files` wants at least 5 files, and there are 1 file
+      ! scans             a guard of `expect` says no: `min_files` wants at least 5 files, and there are
+                          1 file
 
       conflicts  1 item
       plan id    PLAN-ID
