@@ -6,6 +6,7 @@
 //! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
 
 mod accuracy;
+mod explain;
 mod facts;
 mod json;
 mod one_line;
@@ -23,6 +24,7 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
+pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use one_line::ONE_LINE_BYTES;

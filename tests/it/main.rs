@@ -13,6 +13,8 @@ mod docs;
 #[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod guards;

@@ -69,6 +69,11 @@ pub enum Command {
         after_help = "Examples:\n  redivis-ingest plan manifest.yaml\n  redivis-ingest plan manifest.yaml -o plan.ndjson --detailed-exitcode"
     )]
     Plan(Box<PlanArgs>),
+    /// Show every decision about one file or row source
+    #[command(
+        after_help = "Examples:\n  redivis-ingest explain manifest.yaml data/2024.csv\n  redivis-ingest explain manifest.yaml scans/001.tif --format json"
+    )]
+    Explain(Box<ExplainArgs>),
     /// Make the remote match the manifest, and verify it
     #[command(
         after_help = "Examples:\n  redivis-ingest run manifest.yaml\n  redivis-ingest run manifest.yaml --plan plan.ndjson\n  redivis-ingest run manifest.yaml --endpoint sandbox"
@@ -115,6 +120,7 @@ impl Command {
         match self {
             Self::Check(args) => args.output.format,
             Self::Plan(args) => args.output.format,
+            Self::Explain(args) => args.output.format,
             Self::Run(args) => args.output.format,
             Self::Verify(args) => args.output.format,
             Self::Release(args) => args.output.format,
@@ -163,6 +169,28 @@ pub struct PlanArgs {
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// A file or row source, or the name of a file or an upload on the remote
+    pub path: PathBuf,
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
