@@ -69,6 +69,9 @@ pub enum Command {
         after_help = "Examples:\n  redivis-ingest plan manifest.yaml\n  redivis-ingest plan manifest.yaml -o plan.ndjson --detailed-exitcode"
     )]
     Plan(Box<PlanArgs>),
+    /// Check that a run would get as far as its work: token, endpoint, datasets, clock
+    #[command(after_help = "Example:\n  redivis-ingest doctor manifest.yaml")]
+    Doctor(Box<DoctorArgs>),
     /// Show every decision about one file or row source
     #[command(
         after_help = "Examples:\n  redivis-ingest explain manifest.yaml data/2024.csv\n  redivis-ingest explain manifest.yaml scans/001.tif --format json"
@@ -120,6 +123,7 @@ impl Command {
         match self {
             Self::Check(args) => args.output.format,
             Self::Plan(args) => args.output.format,
+            Self::Doctor(args) => args.output.format,
             Self::Explain(args) => args.output.format,
             Self::Run(args) => args.output.format,
             Self::Verify(args) => args.output.format,
@@ -169,6 +173,26 @@ pub struct PlanArgs {
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
