@@ -17,7 +17,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
 pub use groups::{
-    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, SelectArgs, StateArgs, TransferArgs,
+    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, ReportArgs, SelectArgs, StateArgs,
+    TransferArgs,
 };
 pub use twins::{Parsed, parse, twins_behind};
 pub use values::{
@@ -256,12 +257,9 @@ pub struct RunArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Write the full report there too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub report: Option<PathBuf>,
-    /// Write the one-line JSON summary there
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub summary: Option<PathBuf>,
+    /// What is written to files.
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// Keep receipts of all that is delivered in this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub receipts: Option<PathBuf>,
@@ -326,12 +324,9 @@ pub struct ReleaseArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Write the full report there too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub report: Option<PathBuf>,
-    /// Write the one-line JSON summary there
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub summary: Option<PathBuf>,
+    /// What is written to files.
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// How to transfer.
     #[command(flatten)]
     pub transfer: TransferArgs,
