@@ -6,6 +6,7 @@
 //! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
 
 mod accuracy;
+mod draft;
 mod explain;
 mod facts;
 mod json;
@@ -25,6 +26,7 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
+pub use draft::{DraftFacts, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};

@@ -4,6 +4,7 @@
 //! Reading order: [`resolve`] (which files a job means), [`hash`] (what they
 //! hold), [`rows`] (rows to payloads), [`uploads`] (identities of bulk files).
 
+pub mod draft;
 pub mod error;
 pub mod hash;
 pub mod resolve;

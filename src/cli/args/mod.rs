@@ -62,6 +62,11 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Draft a manifest from what a folder holds
+    #[command(
+        after_help = "Examples:\n  redivis-ingest init data/ > manifest.yaml\n  redivis-ingest init data/ --dataset demo.survey -o manifest.yaml"
+    )]
+    Init(InitArgs),
     /// Check everything that can be known without the network
     #[command(after_help = "Example:\n  redivis-ingest check manifest.yaml")]
     Check(CheckArgs),
@@ -134,7 +139,7 @@ impl Command {
             Self::Sandbox(_) => Format::Text,
             #[cfg(feature = "sandbox")]
             Self::Rehearse(args) => args.output.format,
-            Self::Schema | Self::Completions(_) => Format::Text,
+            Self::Init(_) | Self::Schema | Self::Completions(_) => Format::Text,
         }
     }
 }
@@ -206,6 +211,19 @@ pub struct DoctorArgs {
     /// Where state is.
     #[command(flatten)]
     pub state: StateArgs,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder to look into
+    pub folder: PathBuf,
+    /// The dataset, `owner.dataset`
+    #[arg(long, value_name = "DATASET")]
+    pub dataset: Option<String>,
+    /// Write the manifest there; the file must not exist yet
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `explain`.

@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod init;
 pub mod plan;
 #[cfg(feature = "sandbox")]
 pub mod rehearse;
@@ -36,6 +37,7 @@ pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => check::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Init(args) => init::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Run(args) => run::run(&args, context),

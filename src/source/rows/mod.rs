@@ -23,7 +23,7 @@ use crate::source::resolve::RowInput;
 
 pub use cut::{Candidate, Cut, CutSettings, Pass, cut_source};
 pub use encode::Mapping;
-pub use infer::{MAX_COLUMNS, infer_schema};
+pub use infer::{Guess, GuessedColumn, MAX_COLUMNS, guess_columns, guess_dialect, infer_schema};
 pub use reject::{Reject, RejectReason};
 pub use replay::{EachRow, Replayed, Sending, halve, replay, replay_rows};
 

@@ -2,6 +2,8 @@
 //! what all its cells fit: boolean, integer, float, date, dateTime or time, and
 //! otherwise string. Where the remote table has the variable, its type holds.
 
+mod guess;
+
 use std::collections::BTreeMap;
 
 use crate::base::names::escaped;
@@ -15,6 +17,8 @@ use crate::source::resolve::RowInput;
 use super::convert::{JsonValue, Temporal, is_json_integer, unescape, write_float};
 use super::encode::Mapping;
 use super::{RowStart, csv, json, open_text};
+
+pub use guess::{Guess, GuessedColumn, guess_columns, guess_dialect};
 
 /// The most columns that are told apart: keys of JSON objects can be data.
 pub const MAX_COLUMNS: usize = 10_000;
@@ -31,7 +35,7 @@ pub fn infer_schema(
 ) -> Result<Vec<Variable>, SourceError> {
     let mut columns = Columns::default();
     for (input, format) in sources {
-        columns.read(input, format, cancel)?;
+        columns.read(input, format, u64::MAX, cancel)?;
     }
     Ok(columns.into_variables(known))
 }
@@ -96,12 +100,15 @@ struct Columns {
 }
 
 impl Columns {
+    /// Looks at the first `most` rows of a source; answers how many there were.
     fn read(
         &mut self,
         input: &RowInput,
         format: &RowFormat,
+        most: u64,
         cancel: &CancelToken,
-    ) -> Result<(), SourceError> {
+    ) -> Result<u64, SourceError> {
+        let mut seen = 0;
         let text = open_text(input, format, cancel)?;
         let none = Mapping {
             schema: &[],
@@ -117,7 +124,10 @@ impl Columns {
                     .iter()
                     .map(|name| self.place(name, &input.shown))
                     .collect::<Result<Vec<_>, _>>()?;
-                while let Some((_, cells)) = rows.next_cells()? {
+                while seen < most
+                    && let Some((_, cells)) = rows.next_cells()?
+                {
+                    seen += 1;
                     for (place, cell) in places.iter().zip(cells) {
                         self.list[*place].see_text(cell, &probes);
                     }
@@ -125,18 +135,24 @@ impl Columns {
             }
             RowFormat::Ndjson => {
                 let mut rows = json::LineRows::new(text, none)?;
-                while let Some((start, text)) = rows.next_text()? {
+                while seen < most
+                    && let Some((start, text)) = rows.next_text()?
+                {
+                    seen += 1;
                     self.see_object(&input.shown, start, text, &probes)?;
                 }
             }
             RowFormat::Json => {
                 let mut rows = json::ArrayRows::new(text, none)?;
-                while let Some((start, text)) = rows.next_text()? {
+                while seen < most
+                    && let Some((start, text)) = rows.next_text()?
+                {
+                    seen += 1;
                     self.see_object(&input.shown, start, text, &probes)?;
                 }
             }
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn place(&mut self, name: &str, shown: &str) -> Result<usize, SourceError> {
