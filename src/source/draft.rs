@@ -139,8 +139,11 @@ fn job(folder: String, pattern: DraftPattern, kind: DraftKind, files: &[Found]) 
 }
 
 fn pattern_of(files: &[Found], ending: &str) -> DraftPattern {
+    // `readings/2026-03-01.csv` is the first of many.
+    let is_series =
+        |one: &Found| one.shown.contains('/') && one.name.contains(|c: char| c.is_ascii_digit());
     match files {
-        [one] => DraftPattern::File(one.name.clone()),
+        [one] if !is_series(one) => DraftPattern::File(one.name.clone()),
         _ => DraftPattern::Ending(ending.to_owned()),
     }
 }

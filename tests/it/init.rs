@@ -140,6 +140,22 @@ fn files_with_other_columns_are_jobs_of_their_own() {
 }
 
 #[test]
+fn a_first_numbered_file_in_a_folder_of_its_own_is_taken_for_the_first_of_many() {
+    let world = world_with(&[
+        ("readings/2026-03-01.csv", b"x\n1\n"),
+        ("taxa/list.csv", b"x\n1\n"),
+    ]);
+    has(
+        &draft(&world),
+        &[
+            "- name: readings",
+            r#"- csv: "in/readings/*.csv""#,
+            "- csv: in/taxa/list.csv",
+        ],
+    );
+}
+
+#[test]
 fn names_that_yaml_and_globs_could_take_for_something_else_are_safe() {
     let world = world_with(&[
         ("no/yes.csv", b"null,true,${HOME},\"a: b\"\n1,2,3,4\n"),
