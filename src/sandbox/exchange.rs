@@ -50,6 +50,17 @@ impl Outcome {
     }
 }
 
+/// A request that passed the gate.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    shared: &'a Shared,
+    head: &'a Head,
+    route: &'a Route,
+    number: u64,
+    /// What shall go wrong with it.
+    fault: Option<&'a Fault>,
+}
+
 /// Serves one request whose head was read.
 pub(super) fn exchange(
     shared: &Shared,
@@ -74,9 +85,17 @@ pub(super) fn exchange(
         .then(|| connection.stream().try_clone())
         .transpose()?;
     let mut body = Body::new(connection, head.framing);
+    let fault = shared.faults.strike(route.operation);
+    let asked = Asked {
+        shared,
+        head,
+        route: &route,
+        number,
+        fault: fault.as_ref(),
+    };
     let mut outcome = match &peer {
-        Some(peer) => orphaned(shared, head, &route, &mut body, peer, number)?,
-        None => respond(shared, head, &route, &mut body, number),
+        Some(peer) => orphaned(asked, &mut body, peer)?,
+        None => respond(asked, &mut body),
     };
     shared.log.push(Request {
         number,
@@ -87,6 +106,9 @@ pub(super) fn exchange(
         body_bytes: body.bytes_read(),
         status: outcome.answer.as_ref().map_or(0, |answer| answer.status),
         bearer: has_bearer,
+        fault: fault
+            .map(|fault| fault.kind())
+            .filter(|kind| kind.applies_to(route.operation)),
     });
     if shared.gate.pass(number, FreezePoint::AfterEffect) == Passage::Abandoned {
         outcome = Outcome::cut(After::Close);
@@ -125,19 +147,19 @@ pub(super) fn exchange(
 }
 
 /// Does what is asked, or what the script says instead.
-fn respond(
-    shared: &Shared,
-    head: &Head,
-    route: &Route,
-    body: &mut Body<'_>,
-    number: u64,
-) -> Outcome {
-    let fault = shared.faults.strike(route.operation);
+fn respond(asked: Asked<'_>, body: &mut Body<'_>) -> Outcome {
+    let Asked {
+        shared,
+        head,
+        route,
+        number,
+        fault,
+    } = asked;
     let Some(fault) = fault else {
         return handled(shared, head, route, body, None);
     };
     let error = |code: u16| error_answer(shared, route.origin, code);
-    match &fault {
+    match fault {
         Fault::Status { code, retry_after } => {
             if body.drain(u64::MAX).is_err() {
                 return Outcome::cut(After::Close);
@@ -158,7 +180,7 @@ fn respond(
             }
         }
         Fault::StatusAfterEffect { code } => {
-            drop(handled(shared, head, route, body, Some(&fault)));
+            drop(handled(shared, head, route, body, Some(fault)));
             Outcome::answer(error(*code))
         }
         Fault::CutBeforeEffect => {
@@ -167,11 +189,11 @@ fn respond(
         }
         Fault::CutAfterBodyBytes { bytes } => {
             body.cut_at(*bytes);
-            drop(handled(shared, head, route, body, Some(&fault)));
+            drop(handled(shared, head, route, body, Some(fault)));
             Outcome::cut(After::Reset)
         }
         Fault::CutAfterEffect => {
-            drop(handled(shared, head, route, body, Some(&fault)));
+            drop(handled(shared, head, route, body, Some(fault)));
             Outcome::cut(After::Close)
         }
         Fault::LateEffect {
@@ -191,7 +213,7 @@ fn respond(
         Fault::Reset => Outcome::cut(After::Reset),
         Fault::Stall { ms } => {
             if shared.stop.wait(Duration::from_millis(*ms)) {
-                handled(shared, head, route, body, Some(&fault))
+                handled(shared, head, route, body, Some(fault))
             } else {
                 Outcome::cut(After::Close)
             }
@@ -203,7 +225,7 @@ fn respond(
             Outcome::answer(Answer::html(*code))
         }
         Fault::TruncateAnswer { bytes } => {
-            let mut outcome = handled(shared, head, route, body, Some(&fault));
+            let mut outcome = handled(shared, head, route, body, Some(fault));
             outcome.cut = Some(*bytes);
             outcome
         }
@@ -213,7 +235,7 @@ fn respond(
         | Fault::WrongMd5
         | Fault::WrongCount
         | Fault::RenameUpload
-        | Fault::LagNumRows { .. } => handled(shared, head, route, body, Some(&fault)),
+        | Fault::LagNumRows { .. } => handled(shared, head, route, body, Some(fault)),
     }
 }
 
@@ -314,14 +336,8 @@ fn admitted(shared: &Shared, head: &Head, route: &Route) -> Result<(), Refusal> 
 
 /// A request that was held, under a character that applies the POSTs of dead
 /// clients late: when its client has gone, so is its effect, for a while.
-fn orphaned(
-    shared: &Shared,
-    head: &Head,
-    route: &Route,
-    body: &mut Body<'_>,
-    peer: &TcpStream,
-    number: u64,
-) -> io::Result<Outcome> {
+fn orphaned(asked: Asked<'_>, body: &mut Body<'_>, peer: &TcpStream) -> io::Result<Outcome> {
+    let shared = asked.shared;
     let (file, bytes) = spool(shared, body)?;
     peer.set_nonblocking(true)?;
     let gone = match peer.peek(&mut [0]) {
@@ -331,10 +347,10 @@ fn orphaned(
     };
     peer.set_nonblocking(false)?;
     if gone {
-        let due = number + 1 + u64::from(shared.store.behaviour.orphan_lag);
-        postpone(shared, head, route, due, (file, bytes));
+        let due = asked.number + 1 + u64::from(shared.store.behaviour.orphan_lag);
+        postpone(shared, asked.head, asked.route, due, (file, bytes));
         return Ok(Outcome::cut(After::Close));
     }
     let mut spooled = Body::spooled(file, bytes);
-    Ok(respond(shared, head, route, &mut spooled, number))
+    Ok(respond(asked, &mut spooled))
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::faults::Operation;
+use super::faults::{FaultKind, Operation};
 use super::http::Method;
 use super::limits;
 
@@ -37,6 +37,8 @@ pub struct Request {
     pub status: u16,
     /// Whether it carried a bearer token.
     pub bearer: bool,
+    /// What was made to go wrong with it.
+    pub fault: Option<FaultKind>,
 }
 
 /// The log, bounded.

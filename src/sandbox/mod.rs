@@ -45,7 +45,9 @@ use std::time::Duration;
 
 pub use behaviour::{Behaviour, Character, DigestForm, ErrorShape, MissingBytes};
 pub use clock::{Clock, ManualClock};
-pub use faults::{Fault, FaultRule, FaultScript, Nth, Operation, RetryAfter};
+pub use faults::{
+    Fault, FaultKind, FaultRule, FaultScript, Hardness, Nth, Operation, RetryAfter, Schedule,
+};
 pub use gate::{FreezePoint, Thaw};
 pub use http::Method;
 pub use inspect::{DatasetView, FileView, Inspect, TableView, UploadView, VersionView};

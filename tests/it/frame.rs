@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 /// The program with nothing of this environment.
 fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_redivis-ingest"));
+    let mut command = Command::new(crate::harness::program());
     command.env_clear().args(args).stdin(Stdio::null());
     command
 }

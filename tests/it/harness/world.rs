@@ -8,6 +8,7 @@ use redivis_ingest::sandbox::{
 };
 
 use super::outcome::Outcome;
+use super::setting::program;
 
 /// The dataset that every world's sandbox has, never released.
 pub(crate) const DATASET: &str = "demo.survey";
@@ -98,7 +99,7 @@ impl World {
     /// The program with this world's endpoint, token and state, and nothing else
     /// of the environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_redivis-ingest"));
+        let mut command = Command::new(program());
         command
             .env_clear()
             .env("REDIVIS_API_TOKEN", TOKEN)

@@ -1,95 +1,19 @@
 //! What can be made to go wrong, and when: a closed list of faults, scripted by
 //! operation and by how often it was called.
 
+mod kinds;
+mod operation;
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// A call that the emulator knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// In a script: whatever the call is. Never the operation of a request.
-    Any,
-    /// `GET /organizations/:name/datasets`, `GET /users/:name/datasets`.
-    ListDatasets,
-    /// `POST` to the same.
-    CreateDataset,
-    /// `GET`, `HEAD /datasets/:ref`.
-    GetDataset,
-    /// `PATCH /datasets/:ref`.
-    PatchDataset,
-    /// `DELETE /datasets/:ref`.
-    DeleteDataset,
-    /// `GET /datasets/:ref/versions`.
-    ListVersions,
-    /// `POST /datasets/:ref/versions`.
-    CreateVersion,
-    /// `GET`, `HEAD /datasets/:ref/versions/:tag`.
-    GetVersion,
-    /// `PATCH /datasets/:ref/versions/:tag`.
-    PatchVersion,
-    /// `DELETE /datasets/:ref/versions/:tag`.
-    DeleteVersion,
-    /// `POST .../versions/:tag/undelete`.
-    UndeleteVersion,
-    /// `POST .../versions/next/release`.
-    Release,
-    /// `POST .../versions/current/unrelease`.
-    Unrelease,
-    /// `GET /datasets/:ref/tables`.
-    ListTables,
-    /// `POST /datasets/:ref/tables`.
-    CreateTable,
-    /// `GET`, `HEAD /tables/:ref`.
-    GetTable,
-    /// `PATCH /tables/:ref`.
-    PatchTable,
-    /// `DELETE /tables/:ref`.
-    DeleteTable,
-    /// `GET {table or upload}/variables`.
-    ListVariables,
-    /// `PATCH {table or dataset}/variables`.
-    PatchVariables,
-    /// `GET`, `HEAD {table or upload}/variables/:name`.
-    GetVariable,
-    /// `PATCH` of the same.
-    PatchVariable,
-    /// `GET /tables/:ref/uploads`.
-    ListUploads,
-    /// `POST /tables/:ref/uploads`.
-    CreateUpload,
-    /// `GET`, `HEAD /tables/:ref/uploads/:name`.
-    GetUpload,
-    /// `DELETE` of the same.
-    DeleteUpload,
-    /// `POST .../uploads/:name/rows`.
-    InsertRows,
-    /// `POST /tables/:ref/tempUploads`.
-    CreateTempUploads,
-    /// `POST /tables/:ref/resumableUpload`, the older dialect.
-    CreateResumableUpload,
-    /// `POST /tables/:ref/rawFiles`.
-    AttachFiles,
-    /// `GET /tables/:ref/rawFiles`.
-    ListFiles,
-    /// `GET`, `HEAD /rawFiles/:id`.
-    GetFile,
-    /// `PUT` of a temp upload's URL.
-    PutFile,
-    /// `POST` of a temp upload's URL.
-    OpenSession,
-    /// `PUT` of a session's URL with bytes.
-    PutChunk,
-    /// `PUT` of a session's URL that asks for the offset.
-    QuerySession,
-    /// `DELETE` of a session's URL.
-    CancelSession,
-    /// Nothing that is emulated; 404.
-    Unknown,
-}
+pub use kinds::FaultKind;
+pub use operation::Operation;
+pub use random::{Hardness, Schedule};
 
 /// The form of a `Retry-After` header (D11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
