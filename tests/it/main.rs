@@ -15,6 +15,8 @@ mod exit_codes;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod limits;

@@ -22,7 +22,7 @@ pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{Measured, assert_quick, end_of, measured, signal, wait_for_line};
 pub(crate) use relay::{Asked, Door, Reaction, Relay};
-pub(crate) use setting::program;
+pub(crate) use setting::{program, setting};
 pub(crate) use world::{DATASET, TOKEN, World};
 
 use redivis_ingest::sandbox::Character;
