@@ -15,6 +15,8 @@ pub mod event;
 pub mod exec;
 pub mod manifest;
 pub mod plan;
+#[cfg(feature = "sandbox")]
+pub mod proof;
 pub mod redivis;
 pub mod report;
 #[cfg(feature = "sandbox")]

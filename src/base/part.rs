@@ -115,13 +115,25 @@ impl fmt::Display for PartIdentity {
 pub struct PartName {
     /// What it holds.
     pub identity: PartIdentity,
-    /// Which try; 8 characters of `[a-z0-9]`.
+    /// Which try; 8 characters of `[a-z0-9]`, and what the platform added when it
+    /// thought the name taken.
     pub attempt: String,
 }
 
 impl PartName {
-    /// Reads a name from the remote's list; `None`: not one of ours.
+    /// Reads a name from the remote's list; `None`: not one of ours. A name that
+    /// the platform took for taken and gave a number to is still ours: nobody
+    /// else makes such names, and a run that was killed just then left it.
     pub fn parse(name: &str) -> Option<Self> {
+        Self::parse_whole(name).or_else(|| {
+            let (ours, added) = name.split_at(without_number(name)?.len());
+            let mut read = Self::parse_whole(ours)?;
+            read.attempt.push_str(added);
+            Some(read)
+        })
+    }
+
+    fn parse_whole(name: &str) -> Option<Self> {
         let mut fields = name.rsplit('_');
         let attempt = fields.next().filter(|text| is_word(text, ATTEMPT_CHARS))?;
         let mut digest = fields.next()?;
@@ -165,6 +177,14 @@ impl fmt::Display for PartName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}_{}", self.identity, self.attempt)
     }
+}
+
+/// A name without a number at its end, as in `name_1`, `name-1` and `name (1)`.
+fn without_number(name: &str) -> Option<&str> {
+    let inner = name.strip_suffix(')').unwrap_or(name);
+    let stem = inner.trim_end_matches(|c: char| c.is_ascii_digit());
+    let ours = stem.trim_end_matches(['_', '-', ' ', '(']);
+    (stem.len() < inner.len() && ours.len() < stem.len()).then_some(ours)
 }
 
 /// A readable piece of `text` for a name: lower-case, `[a-z0-9_]`, at most 40
@@ -315,6 +335,21 @@ mod tests {
             let name = identity.attempt(7);
 
             assert_eq!(PartName::parse(&name.to_string()), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_platform_gave_a_number_is_still_ours() {
+        let name = identity().attempt(7);
+        for number in ["_1", "-2", " (3)", "_12"] {
+            let renamed = format!("{name}{number}");
+            let read = PartName::parse(&renamed).unwrap();
+
+            assert_eq!(read.identity, name.identity);
+            assert_eq!(read.to_string(), renamed);
+        }
+        for added in ["1", "_", "_x", "_1_x", ")"] {
+            assert_eq!(PartName::parse(&format!("{name}{added}")), None, "{added}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::args::ProgressChoice;
 use super::failure::Failure;
 use super::settings::{Environment, Messages, ProgressStyle};
-use super::signals::{self, Watch};
+use super::signals::{self, Watch, Wire};
 use super::workplace::Workplace;
 use crate::base::CancelToken;
 use crate::event::{Event, EventSink};
@@ -48,9 +48,10 @@ impl<'a> Context<'a> {
     pub fn watch(&self, deadline: Option<Duration>) -> Result<Watch, Failure> {
         let moved = Arc::clone(&self.moved);
         let http = Arc::clone(&self.http);
-        let progress = move || {
-            let answered = http.get().map_or(0, |http| http.stats().requests);
-            moved.load(Ordering::Relaxed).wrapping_add(answered)
+        let wire = move || {
+            let (answered, effects) = http.get().map_or((0, 0), |http| http.traffic());
+            let moved = moved.load(Ordering::Relaxed).wrapping_add(answered);
+            Wire { moved, effects }
         };
         let http = Arc::clone(&self.http);
         let cut = move || {
@@ -58,7 +59,7 @@ impl<'a> Context<'a> {
                 http.shutdown();
             }
         };
-        signals::watch(self.cancel.clone(), deadline, progress, cut)
+        signals::watch(self.cancel.clone(), deadline, wire, cut)
             .map_err(|error| Failure::local_io("cannot watch for signals", &error))
     }
 

@@ -6,6 +6,8 @@ use super::exit::ExitCode;
 use super::failure::Failure;
 use crate::manifest::LoadError;
 use crate::plan::{PlanError, SavedPlanError};
+#[cfg(feature = "sandbox")]
+use crate::proof::ProofError;
 use crate::redivis::{ApiError, ApiErrorKind};
 use crate::source::{SourceError, SourceFault};
 
@@ -26,6 +28,11 @@ impl From<LoadError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match &error {
+            // It was found a moment ago.
+            PlanError::Remote { source, .. } if source.kind() == &ApiErrorKind::NotFound => {
+                Self::of(ExitCode::Drifted, "plan/vanished", &error)
+                    .hint("somebody released or deleted it meanwhile; run the same command again")
+            }
             PlanError::Remote { source, .. } => of_api(&error, source),
             PlanError::NoDataset(dataset) => Self::of(
                 ExitCode::Refused,
@@ -44,6 +51,23 @@ impl From<PlanError> for Failure {
             PlanError::NameTaken { .. } => Self::of(ExitCode::Input, "source/same-name", &error)
                 .hint("give one of them a `prefix`, or exclude the file from one"),
             PlanError::Cancelled => Self::stopped(&error),
+        }
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Self {
+        match &error {
+            ProofError::Source(source) => of_source(&error, source),
+            ProofError::Problem(problem) => {
+                Self::of(ExitCode::Input, problem.kind.code(), &error).hint(problem.kind.help())
+            }
+            ProofError::Local { .. } => Self::of(ExitCode::Input, "input/read", &error),
+            ProofError::Stored { .. } | ProofError::Report(_) => {
+                Self::of(ExitCode::LocalIo, "local/io", &error)
+            }
+            ProofError::Cancelled => Self::stopped(&error),
         }
     }
 }

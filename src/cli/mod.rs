@@ -12,21 +12,25 @@ use std::process;
 pub mod args;
 pub mod commands;
 pub mod context;
+pub mod executing;
 pub mod exit;
 pub mod failure;
 mod failures;
 #[cfg(feature = "sandbox")]
 mod in_process;
+pub mod locking;
 pub mod logging;
 pub mod output;
 pub mod planning;
 pub mod problems;
+pub mod receipts;
 pub mod rejects;
 pub mod reporting;
 pub mod settings;
 pub mod signals;
 pub mod token;
 pub mod verdict;
+pub mod verifying;
 pub mod workplace;
 
 use args::{Format, Parsed};

@@ -41,6 +41,18 @@ impl Problems {
         problems
     }
 
+    /// Sources that cannot be used, and nothing else that the plan refuses.
+    pub fn of_sources(plan: &Plan) -> Self {
+        let mut problems = Self::default();
+        for job in &plan.jobs {
+            let items = job.items.iter();
+            for item in items.filter(|item| item.reason == Reason::SourceProblem) {
+                problems.add(|| of_item(Some(job), item));
+            }
+        }
+        problems
+    }
+
     /// Adds one; it is made only where it is kept.
     pub fn add(&mut self, make: impl FnOnce() -> Failure) {
         self.count += 1;
@@ -187,6 +199,8 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         | Reason::SameSize
         | Reason::Receipt
         | Reason::Unverifiable
+        | Reason::SameBytes
+        | Reason::OtherBytes
         | Reason::Kept
         | Reason::NotInSources
         | Reason::MaybeRenamed

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::args::{Format, RunArgs};
+use super::args::{Format, OutputArgs};
 use super::commands::run::Done;
 use super::context::Context;
 use super::exit::ExitCode;
@@ -24,10 +24,23 @@ use crate::report::{
 };
 use crate::state::RunFolder;
 
+/// How a command that runs is reported.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportingArgs<'a> {
+    /// The command, such as `run`.
+    pub command: &'static str,
+    /// What goes to stdout.
+    pub output: &'a OutputArgs,
+    /// Where the report goes too.
+    pub report: Option<&'a Path>,
+    /// Where the summary goes.
+    pub summary: Option<&'a Path>,
+}
+
 /// A run's voice.
 #[derive(Debug)]
 pub struct Reporting<'a> {
-    args: &'a RunArgs,
+    args: ReportingArgs<'a>,
     context: &'a Context<'a>,
     workplace: &'a Workplace,
     events: EventSink,
@@ -39,7 +52,7 @@ pub struct Reporting<'a> {
 impl<'a> Reporting<'a> {
     /// Starts to listen.
     pub fn start(
-        args: &'a RunArgs,
+        args: ReportingArgs<'a>,
         context: &'a Context<'a>,
         workplace: &'a Workplace,
     ) -> Result<Self, Failure> {
@@ -99,11 +112,13 @@ impl<'a> Reporting<'a> {
     }
 
     /// Ends the progress, writes the report and the summary, and answers how the
-    /// process ends. Also after a failure.
+    /// process ends. Also after a failure. `unkept` is something else that could not
+    /// be kept.
     pub fn finish(
         mut self,
         done: &Result<Done, Failure>,
         rejects: &RejectsFile,
+        unkept: Option<Failure>,
     ) -> Result<ExitCode, Failure> {
         self.events.send(Event::RunFinished);
         if let Some(listener) = self.listener.take() {
@@ -123,7 +138,7 @@ impl<'a> Reporting<'a> {
         let line = report.one_line();
         // What cannot be kept is told, and the result is printed all the same.
         let mut exits = vec![exit];
-        for unkept in self.keep(&report, &line, exit) {
+        for unkept in unkept.into_iter().chain(self.keep(&report, &line, exit)) {
             self.say(&unkept);
             exits.push(unkept.exit);
         }
@@ -156,7 +171,7 @@ impl<'a> Reporting<'a> {
     fn keep(&self, report: &RunReport<'_>, line: &str, exit: ExitCode) -> Vec<Failure> {
         let mut unkept = Vec::new();
         unkept.extend(self.write_report(report).err());
-        if let Some(path) = &self.args.summary {
+        if let Some(path) = self.args.summary {
             unkept.extend(write_file(path, |out| writeln!(out, "{line}")).err());
         }
         let ended = self.workplace.store.run_ended(
@@ -181,7 +196,7 @@ impl<'a> Reporting<'a> {
                 .and_then(|()| out.flush())
                 .map_err(|error| Failure::local_io("cannot write the report", &error))?;
         }
-        if let Some(path) = &self.args.report {
+        if let Some(path) = self.args.report {
             write_file(path, |out| report.write_json(out))?;
         }
         Ok(())
@@ -193,7 +208,7 @@ impl<'a> Reporting<'a> {
                 .as_ref()
                 .map(|folder| folder.path().join("report.json"))
         };
-        self.args.report.clone().or_else(in_folder)
+        self.args.report.map(Path::to_owned).or_else(in_folder)
     }
 
     fn facts(&self, exit: ExitCode, failure: Option<&Failure>, rejects: &RejectsFile) -> RunFacts {
@@ -202,7 +217,7 @@ impl<'a> Reporting<'a> {
         let manifest = &self.workplace.manifest;
         RunFacts {
             run_id: self.workplace.run_id.to_string(),
-            command: "run".to_owned(),
+            command: self.args.command.to_owned(),
             manifest: manifest.name.to_string(),
             manifest_sha256: manifest.digest.to_string(),
             endpoint: self.workplace.endpoint_shown.clone(),

@@ -19,11 +19,24 @@ use crate::base::cancel::CancelReason;
 
 const SAME_SIGNAL: Duration = Duration::from_secs(2);
 const CUT_AFTER: Duration = Duration::from_secs(10);
-/// Nothing moved for so long: what is still open will hardly end.
-const STILL: Duration = Duration::from_millis(1500);
-/// How often the progress is looked at while stopping.
-const LOOK: Duration = Duration::from_millis(250);
+/// Nothing moved for so long: content that is still open can be cut, since it is
+/// resumed or sent again.
+const STILL: Duration = Duration::from_millis(400);
+/// The same while a call that changes something waits for its answer: without it
+/// the next run has to find out what became of it.
+const STILL_WITH_EFFECTS: Duration = Duration::from_millis(1500);
+/// How often the wire is looked at while stopping.
+const LOOK: Duration = Duration::from_millis(100);
 const END_AFTER: Duration = Duration::from_secs(18);
+
+/// What goes on between us and the service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// Another number whenever something moved.
+    pub moved: u64,
+    /// Calls under way that change something.
+    pub effects: u64,
+}
 
 /// Watches until it is dropped.
 #[derive(Debug)]
@@ -32,13 +45,12 @@ pub struct Watch {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Begins to watch. `deadline` counts from now; `progress` is another number
-/// whenever something moved on the wire; `cut` is called once, when sockets have
-/// to be cut.
+/// Begins to watch. `deadline` counts from now; `wire` says how the wire is; `cut`
+/// is called once, when sockets have to be cut.
 pub fn watch(
     cancel: CancelToken,
     deadline: Option<Duration>,
-    progress: impl Fn() -> u64 + Send + 'static,
+    wire: impl Fn() -> Wire + Send + 'static,
     cut: impl Fn() + Send + 'static,
 ) -> io::Result<Watch> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -60,7 +72,7 @@ pub fn watch(
     let stop = Stop::new(deadline.and_then(|deadline| Instant::now().checked_add(deadline)));
     let watchdog = std::thread::Builder::new()
         .name("watchdog".to_owned())
-        .spawn(move || guard(stop, &received, &cancel, &progress, &cut))?;
+        .spawn(move || guard(stop, &received, &cancel, &wire, &cut))?;
     Ok(Watch {
         handle,
         threads: vec![listener, watchdog],
@@ -83,7 +95,7 @@ fn guard(
     mut stop: Stop,
     received: &Receiver<CancelReason>,
     cancel: &CancelToken,
-    progress: &impl Fn() -> u64,
+    wire: &impl Fn() -> Wire,
     cut: &impl Fn(),
 ) {
     loop {
@@ -93,7 +105,7 @@ fn guard(
         };
         let act = match heard {
             Ok(reason) => stop.on_signal(reason, Instant::now()),
-            Err(RecvTimeoutError::Timeout) => stop.on_time(Instant::now(), progress()),
+            Err(RecvTimeoutError::Timeout) => stop.on_time(Instant::now(), wire()),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         match act {
@@ -134,8 +146,8 @@ struct Stop {
 struct Stopping {
     since: Instant,
     reason: CancelReason,
-    /// The last progress, and when it was first seen.
-    progress: Option<u64>,
+    /// What was last seen to have moved, and when that was first seen.
+    seen: Option<u64>,
     moved: Instant,
     /// When to look again.
     look: Instant,
@@ -147,22 +159,26 @@ impl Stopping {
         Self {
             since: now,
             reason,
-            progress: None,
+            seen: None,
             moved: now,
-            look: now + LOOK,
+            look: now,
             is_cut: false,
         }
     }
 
-    fn on_time(&mut self, now: Instant, progress: u64) -> Option<Act> {
+    fn on_time(&mut self, now: Instant, wire: Wire) -> Option<Act> {
         if self.is_cut {
             return Some(Act::End(code_of(self.reason)));
         }
-        if self.progress != Some(progress) {
-            self.progress = Some(progress);
+        if self.seen != Some(wire.moved) {
+            self.seen = Some(wire.moved);
             self.moved = now;
         }
-        if now >= self.moved + STILL || now >= self.since + CUT_AFTER {
+        let still = match wire.effects {
+            0 => STILL,
+            _ => STILL_WITH_EFFECTS,
+        };
+        if now >= self.moved + still || now >= self.since + CUT_AFTER {
             self.is_cut = true;
             self.look = self.since + END_AFTER;
             return Some(Act::Cut);
@@ -199,7 +215,7 @@ impl Stop {
         (!is_same).then_some(Act::End(code_of(reason)))
     }
 
-    fn on_time(&mut self, now: Instant, progress: u64) -> Option<Act> {
+    fn on_time(&mut self, now: Instant, wire: Wire) -> Option<Act> {
         if self.next().is_none_or(|next| now < next) {
             return None;
         }
@@ -208,7 +224,7 @@ impl Stop {
                 self.stopping = Some(Stopping::new(now, CancelReason::Deadline));
                 Some(Act::Cancel(CancelReason::Deadline))
             }
-            Some(stopping) => stopping.on_time(now, progress),
+            Some(stopping) => stopping.on_time(now, wire),
         }
     }
 }
@@ -225,6 +241,10 @@ pub fn code_of(reason: CancelReason) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn moved(moved: u64) -> Wire {
+        Wire { moved, effects: 0 }
+    }
 
     fn after(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
@@ -251,17 +271,36 @@ mod tests {
         let mut stop = Stop::new(None);
         stop.on_signal(CancelReason::Terminated, start);
 
-        assert_eq!(stop.on_time(millis(249), 7), None);
-        assert_eq!(stop.next(), Some(millis(250)));
-        assert_eq!(stop.on_time(millis(250), 7), None);
-        assert_eq!(stop.on_time(millis(1600), 7), None, "it moved at 250");
-        assert_eq!(stop.on_time(millis(1850), 7), Some(Act::Cut));
-        assert_eq!(stop.on_time(after(start, 11), 7), None);
+        assert_eq!(stop.next(), Some(start));
+        assert_eq!(stop.on_time(start, moved(7)), None);
+        assert_eq!(stop.next(), Some(start + LOOK));
+        assert_eq!(stop.on_time(millis(200), moved(8)), None);
+        assert_eq!(stop.on_time(millis(599), moved(8)), None, "it moved at 200");
+        assert_eq!(stop.on_time(millis(700), moved(8)), Some(Act::Cut));
+        assert_eq!(stop.on_time(after(start, 11), moved(8)), None);
         assert_eq!(stop.next(), Some(after(start, 18)));
         assert_eq!(
-            stop.on_time(after(start, 18), 7),
+            stop.on_time(after(start, 18), moved(8)),
             Some(Act::End(ExitCode::Terminated))
         );
+    }
+
+    #[test]
+    fn a_call_that_changes_something_gets_longer_to_be_answered() {
+        let start = Instant::now();
+        let millis = |millis| start + Duration::from_millis(millis);
+        let wire = |effects| Wire { moved: 7, effects };
+        let mut stop = Stop::new(None);
+        stop.on_signal(CancelReason::Terminated, start);
+
+        assert_eq!(stop.on_time(start, wire(1)), None);
+        assert_eq!(stop.on_time(millis(1400), wire(1)), None);
+        assert_eq!(stop.on_time(millis(1500), wire(1)), Some(Act::Cut));
+
+        let mut stop = Stop::new(None);
+        stop.on_signal(CancelReason::Terminated, start);
+        assert_eq!(stop.on_time(start, wire(1)), None);
+        assert_eq!(stop.on_time(millis(500), wire(0)), Some(Act::Cut));
     }
 
     #[test]
@@ -271,9 +310,9 @@ mod tests {
         stop.on_signal(CancelReason::Terminated, start);
 
         for second in 1..10 {
-            assert_eq!(stop.on_time(after(start, second), second), None);
+            assert_eq!(stop.on_time(after(start, second), moved(second)), None);
         }
-        assert_eq!(stop.on_time(after(start, 10), 10), Some(Act::Cut));
+        assert_eq!(stop.on_time(after(start, 10), moved(10)), Some(Act::Cut));
     }
 
     #[test]
@@ -281,9 +320,9 @@ mod tests {
         let start = Instant::now();
         let mut stop = Stop::new(Some(after(start, 60)));
 
-        assert_eq!(stop.on_time(after(start, 59), 0), None);
+        assert_eq!(stop.on_time(after(start, 59), Wire::default()), None);
         assert_eq!(
-            stop.on_time(after(start, 60), 0),
+            stop.on_time(after(start, 60), Wire::default()),
             Some(Act::Cancel(CancelReason::Deadline))
         );
         assert_eq!(
@@ -302,11 +341,14 @@ mod tests {
         let mut stop = Stop::new(Some(after(start, 60)));
         stop.on_signal(CancelReason::Interrupted, start);
 
-        assert_eq!(stop.next(), Some(start + LOOK));
-        stop.on_time(after(start, 2), 0);
-        assert_eq!(stop.on_time(after(start, 4), 0), Some(Act::Cut));
+        assert_eq!(stop.next(), Some(start));
+        stop.on_time(after(start, 2), Wire::default());
         assert_eq!(
-            stop.on_time(after(start, 60), 0),
+            stop.on_time(after(start, 4), Wire::default()),
+            Some(Act::Cut)
+        );
+        assert_eq!(
+            stop.on_time(after(start, 60), Wire::default()),
             Some(Act::End(ExitCode::Interrupted))
         );
     }
@@ -314,7 +356,7 @@ mod tests {
     #[test]
     fn a_signal_to_the_process_cancels_its_run() {
         let cancel = CancelToken::new();
-        let watch = watch(cancel.clone(), None, || 0, || {}).unwrap();
+        let watch = watch(cancel.clone(), None, Wire::default, || {}).unwrap();
 
         signal_hook::low_level::raise(SIGINT).unwrap();
 
@@ -326,7 +368,13 @@ mod tests {
     #[test]
     fn a_deadline_cancels_the_run() {
         let cancel = CancelToken::new();
-        let _watch = watch(cancel.clone(), Some(Duration::from_millis(1)), || 0, || {}).unwrap();
+        let _watch = watch(
+            cancel.clone(),
+            Some(Duration::from_millis(1)),
+            Wire::default,
+            || {},
+        )
+        .unwrap();
 
         assert!(!cancel.wait(Duration::from_secs(60)));
     }

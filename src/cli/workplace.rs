@@ -88,6 +88,17 @@ pub struct WorkplaceArgs<'a> {
     pub shard: Option<Shard>,
     /// The run's id, where it has one already.
     pub run_id: Option<RunId>,
+    /// Where the store is.
+    pub store: StoreChoice,
+}
+
+/// Where a command's store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// Where state is kept.
+    Kept,
+    /// In memory: the command believes nothing of it and leaves nothing there.
+    Memory,
 }
 
 impl Workplace {
@@ -112,7 +123,11 @@ impl Workplace {
         let run_id = args
             .run_id
             .unwrap_or_else(|| RunId::new(environment.now_ms(), &key, environment.salt()));
-        let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
+        let store_at = match args.store {
+            StoreChoice::Kept => &location,
+            StoreChoice::Memory => &StateLocation::Memory,
+        };
+        let opened = StateStore::open(store_at, &key).map_err(Failure::from)?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }

@@ -25,6 +25,9 @@ pub(super) fn poll_uploads(
     let context = shared.context;
     let scale = context.options.poll_scale;
     let started = Instant::now();
+    // Pauses count in full however they are scaled: the number of looks must not
+    // depend on how fast the machine is.
+    let mut waited = Duration::ZERO;
     let mut pause = FIRST_PAUSE;
     loop {
         let listed = context
@@ -32,12 +35,13 @@ pub(super) fn poll_uploads(
             .reader()
             .uploads(&context.call, table, &Version::Next)
             .map_err(StepError::api(format!("list the uploads of `{table}`")))?;
-        if is_settled(&listed) || started.elapsed() > patience.mul_f64(scale) {
+        if is_settled(&listed) || waited.max(started.elapsed()) > patience {
             return Ok(listed);
         }
         if !context.cancel.wait(pause.mul_f64(scale)) {
             return Err(StepError::Cancelled);
         }
+        waited += pause;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -62,6 +62,8 @@ pub struct ExecContext<'a> {
     pub manifest: &'a Manifest,
     /// The remote.
     pub writer: &'a Writer,
+    /// What the release says of itself.
+    pub notes: Option<&'a str>,
     /// The record of what was intended and done.
     pub store: &'a StateStore,
     /// For eyes.

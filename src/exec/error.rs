@@ -143,6 +143,8 @@ pub enum StepError {
         dataset: String,
         /// Why.
         why: String,
+        /// Whether items that failed stand in its way: they say what that means.
+        waits: bool,
     },
     /// Another step that this one needs did not succeed.
     #[error("not done, because {0}")]
@@ -210,10 +212,12 @@ impl StepError {
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }
             | Self::SettingIgnored { .. }
-            | Self::ReleaseRefused { .. } => FailKind::Failed,
+            | Self::ReleaseRefused { waits: false, .. } => FailKind::Failed,
             Self::Unconfirmed { .. } => FailKind::Unconfirmed,
             // What it waits for has its own failure, which says more.
-            Self::NotDeleted(_) | Self::Blocked(_) => FailKind::Temporary,
+            Self::NotDeleted(_) | Self::Blocked(_) | Self::ReleaseRefused { waits: true, .. } => {
+                FailKind::Temporary
+            }
             Self::Cancelled => FailKind::Cancelled,
         }
     }

@@ -15,6 +15,7 @@ mod deletes;
 mod draft;
 mod error;
 mod files;
+mod guards;
 mod look;
 mod outcome;
 mod part;
@@ -30,5 +31,6 @@ mod uploads;
 
 pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};
 pub use error::StepError;
+pub use release::release;
 pub use run::run;
 pub use unreached::{drifted, not_executed};

@@ -1,61 +1,93 @@
-//! The release of a dataset: the last step of a run that asked for it, and only
-//! when everything before it is verified.
+//! The release of a dataset: the last step, and only when everything before it is
+//! verified and every guard holds.
 
 use std::time::Duration;
 
-use super::context::Shared;
+use super::budget::Budget;
+use super::context::{ExecContext, Shared};
 use super::draft::Draft;
 use super::error::StepError;
-use crate::event::What;
-use crate::event::{ItemEnd, RunEnd};
-use crate::manifest::Release;
-use crate::plan::{Action, DatasetPlan, observe_dataset};
+use super::guards::failed_guard;
+use super::outcome::Ends;
+use super::temps::CallSize;
+use crate::event::{Event, ItemEnd, Phase, RunEnd, What};
+use crate::plan::{Action, DatasetPlan, Plan, observe_dataset};
 
 const LOOKS: u32 = 60;
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
-/// Releases a dataset if the plan says so. `blocked` says why it must not be.
-pub(super) fn release_dataset(
-    shared: Shared<'_>,
-    plan: &DatasetPlan,
-    draft: &Draft,
-    blocked: Option<String>,
-) {
-    let planned = plan.items.iter().any(|item| item.action == Action::Release);
-    if !planned {
-        return;
+/// Releases what a plan says, and does nothing else: for a caller that verified
+/// every job before.
+pub fn release(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
+    let ends = Ends::default();
+    let budget = Budget::new(context.options.max_memory);
+    let call_size = CallSize::default();
+    let shared = Shared {
+        context,
+        budget: &budget,
+        ends: &ends,
+        call_size: &call_size,
+    };
+    context.events.send(Event::Phase(Phase::Releasing));
+    let drafts: Vec<Draft> = plan.datasets.iter().map(Draft::of).collect();
+    release_datasets(shared, plan, &drafts, None);
+    RunEnd {
+        items: ends.finish(),
+        complete_jobs: plan.jobs.iter().map(|job| job.job.clone()).collect(),
     }
-    let name = format!("{}:next", plan.dataset);
-    let end = ItemEnd::new(What::Version, None, &name, "release");
-    let done = match blocked {
-        Some(why) => Err(StepError::ReleaseRefused {
-            dataset: plan.dataset.to_string(),
-            why,
-        }),
-        None => release(shared, plan, draft),
+}
+
+/// Releases every dataset of which the plan says so. `blocked` says why none of
+/// them may be.
+pub(super) fn release_datasets(
+    shared: Shared<'_>,
+    plan: &Plan,
+    drafts: &[Draft],
+    blocked: Option<&Obstacle>,
+) {
+    let wanted = |dataset: &&DatasetPlan| {
+        let mut items = dataset.items.iter();
+        items.any(|item| item.action == Action::Release)
     };
-    let end = match done {
-        Ok(tag) => {
-            let mut end = end.verified();
-            end.remote_id = Some(tag);
-            end
-        }
-        Err(error) => end.failed(&error),
-    };
-    shared.ends.push(shared.context.events, end);
+    let pairs = plan.datasets.iter().zip(drafts);
+    for (dataset, draft) in pairs.filter(|(dataset, _)| wanted(dataset)) {
+        let name = format!("{}:next", dataset.dataset);
+        let end = ItemEnd::new(What::Version, None, &name, "release");
+        let refused = |obstacle: Obstacle| StepError::ReleaseRefused {
+            dataset: dataset.dataset.to_string(),
+            why: obstacle.why,
+            waits: obstacle.waits,
+        };
+        let done = match blocked {
+            Some(obstacle) => Err(refused(obstacle.clone())),
+            None => match failed_guard(shared, plan, dataset) {
+                Ok(Some(why)) => Err(refused(Obstacle { why, waits: false })),
+                Ok(None) => release_one(shared, dataset, draft),
+                Err(error) => Err(error),
+            },
+        };
+        let end = match done {
+            Ok(tag) => {
+                let mut end = end.verified();
+                end.remote_id = Some(tag);
+                end
+            }
+            Err(error) => end.failed(&error),
+        };
+        shared.ends.push(shared.context.events, end);
+    }
 }
 
 /// Releases, and proves it by the tag that is current afterwards.
-fn release(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<String, StepError> {
+fn release_one(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<String, StepError> {
     let context = shared.context;
-    let notes = match &context.manifest.release {
-        Release::Yes { notes, .. } => notes.as_deref(),
-        Release::No => None,
-    };
     draft.check(shared)?;
+    check_releasable(shared, plan)?;
     let before = draft.identity().current_tag;
     let doing = format!("release `{}`", plan.dataset);
-    let answer = context.writer.release(&context.call, &plan.dataset, notes);
+    let answer = context
+        .writer
+        .release(&context.call, &plan.dataset, context.notes);
     if let Err(error) = &answer
         && !error.is_in_doubt()
     {
@@ -87,12 +119,50 @@ fn release(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<Stri
     }
 }
 
-/// Why a run that ended like this must not release.
-pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<String> {
-    let bad = end.items.iter().filter(|item| item.error.is_some()).count();
-    if bad > 0 {
-        return Some(format!("{bad} items are not verified"));
+/// The platform says itself whether it would release: not when nothing changed,
+/// nor while an upload runs or has failed (contract 4.1).
+fn check_releasable(shared: Shared<'_>, plan: &DatasetPlan) -> Result<(), StepError> {
+    let context = shared.context;
+    let next = context
+        .writer
+        .reader()
+        .next_version(&context.call, &plan.dataset)
+        .map_err(StepError::api(format!(
+            "read the `next` version of `{}`",
+            plan.dataset
+        )))?;
+    match next.and_then(|next| next.can_release) {
+        Some(false) => Err(StepError::ReleaseRefused {
+            dataset: plan.dataset.to_string(),
+            why: "the platform says that this draft cannot be released: nothing in it differs from the last release, or an upload in it is still running or has failed".to_owned(),
+            waits: false,
+        }),
+        Some(true) | None => Ok(()),
     }
-    let incomplete = jobs - end.complete_jobs.len().min(jobs);
-    (incomplete > 0).then(|| format!("{incomplete} jobs are not complete"))
+}
+
+/// What stands in a release's way.
+#[derive(Debug, Clone)]
+pub(super) struct Obstacle {
+    why: String,
+    /// Whether it is items that failed, each with a failure of its own.
+    waits: bool,
+}
+
+/// Why a run that ended like this must not release.
+pub(super) fn why_not(end: &RunEnd, jobs: usize) -> Option<Obstacle> {
+    let mut bad = end.items.iter().filter(|item| item.error.is_some());
+    if let Some(first) = bad.next() {
+        let why = match bad.count() {
+            0 => format!("`{}` is not verified", first.name),
+            others => format!("`{}` and {others} more are not verified", first.name),
+        };
+        return Some(Obstacle { why, waits: true });
+    }
+    let why = match jobs - end.complete_jobs.len().min(jobs) {
+        0 => return None,
+        1 => "1 job is not complete".to_owned(),
+        incomplete => format!("{incomplete} jobs are not complete"),
+    };
+    Some(Obstacle { why, waits: false })
 }

@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
 use super::look::{SentFile, Wanted, look_at_files, look_at_parts, released_parts};
 use super::outcome::Ends;
-use super::release::{release_dataset, why_not};
+use super::release::{release_datasets, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
 use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
@@ -76,9 +76,7 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         complete_jobs,
     };
     let blocked = why_not(&so_far, plan.jobs.len());
-    for (dataset, draft) in plan.datasets.iter().zip(&drafts) {
-        release_dataset(shared, dataset, draft, blocked.clone());
-    }
+    release_datasets(shared, plan, &drafts, blocked.as_ref());
     let complete_jobs = so_far.complete_jobs;
     let mut end = RunEnd {
         items: ends.finish(),
@@ -121,7 +119,12 @@ fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft
     if !has_work {
         return true;
     }
-    if let Err(error) = draft.check(shared) {
+    // Another shard may have created `next` since: creating it takes that, too.
+    let creates_with_others = !plan.is_whole
+        && dataset.items.iter().any(|item| {
+            matches!(item.subject, Subject::Version(_)) && item.action == Action::Create
+        });
+    if !creates_with_others && let Err(error) = draft.check(shared) {
         let name = format!("{}:next", dataset.dataset);
         let end = ItemEnd::new(What::Version, None, &name, "check").failed(&error);
         shared.ends.push(shared.context.events, end);

@@ -10,8 +10,8 @@ use super::confirm::poll_uploads;
 use super::context::{Shared, random};
 use super::deletes::delete_and_wait;
 use super::error::StepError;
-use super::staging::{Staged, ToStage, forget_staged, stage, staged_before};
-use crate::base::{ByteCount, ManifestName, TableRef, Version};
+use super::staging::{ToStage, forget_staged, stage, staged_before};
+use crate::base::{ByteCount, ManifestName, PartName, TableRef, Version};
 use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, JobPlan, Subject, UploadSubject};
@@ -130,18 +130,21 @@ fn send_one<'a>(
             millis: 0,
         });
     }
-    let mut bytes_sent = 0;
+    let mut creating = Creating {
+        shared,
+        job,
+        upload,
+        bytes_sent: 0,
+    };
     let mut last = StepError::Cancelled;
     for attempt in 1..=MAX_ATTEMPTS {
-        let (name, staged, created) = create_once(shared, job, upload)?;
-        bytes_sent += staged.bytes_sent;
-        match created {
+        match creating.once()? {
             Ok(remote) => {
                 return Ok(Created {
                     upload,
-                    name,
+                    name: remote.name,
                     uri: remote.uri,
-                    bytes_sent,
+                    bytes_sent: creating.bytes_sent,
                     attempts: attempt,
                     millis: 0,
                 });
@@ -152,82 +155,120 @@ fn send_one<'a>(
     Err(last)
 }
 
-/// Stages the file and creates the upload once. The inner error says that it is
-/// not listed and that another attempt may do better.
-fn create_once(
-    shared: Shared<'_>,
-    job: &UploadsJob<'_>,
-    upload: &UploadSubject,
-) -> Result<(String, Staged, Result<RemoteUpload, StepError>), StepError> {
-    let context = shared.context;
-    let stem = upload.identity.to_string();
-    let place = ToStage {
-        table: job.table,
-        name: &stem,
-        path: &upload.path,
-        fingerprint: upload.fingerprint,
-    };
-    let before = staged_before(shared, place)?;
-    let is_old = before.is_some();
-    let staged = match before {
-        Some(staged) => staged,
-        None => stage(shared, place, None)?,
-    };
-    if staged.md5 != upload.md5 {
-        return Err(StepError::SourceChanged(upload.path.clone()));
-    }
-    let name = upload.identity.attempt(random()).to_string();
-    let intent = context
-        .store
-        .intent(
-            "create_upload",
-            &job.table.to_string(),
-            &name,
-            (context.now_ms)(),
-        )
-        .map_err(StepError::state)?;
-    let content = UploadContent::Temp {
-        temp_upload_id: staged.temp_upload_id.clone(),
-        kind: Some(upload.kind),
-        options: Box::new(upload.options.clone()),
-    };
-    let doing = format!("create upload `{name}`");
-    let created = context
-        .writer
-        .create_upload(&context.call, job.table, &name, &content);
-    // The temp upload is spent, or was refused: either way it is of no more use.
-    forget_staged(shared, &[place])?;
-    let created = match created {
-        Ok(remote) => Ok(remote),
-        Err(error) if error.is_in_doubt() => {
-            let listed = context
-                .writer
-                .reader()
-                .uploads(&context.call, job.table, &Version::Next)
-                .map_err(StepError::api(doing.clone()))?;
-            match listed.into_iter().find(|one| one.name == name) {
-                Some(remote) => Ok(remote),
-                None => Err(StepError::api(doing)(error)),
-            }
+/// One upload while it is created.
+struct Creating<'a, 'j> {
+    shared: Shared<'a>,
+    job: &'j UploadsJob<'a>,
+    upload: &'a UploadSubject,
+    bytes_sent: u64,
+}
+
+impl Creating<'_, '_> {
+    /// Stages the file and creates the upload once. The inner error says that it
+    /// is not listed and that another attempt may do better.
+    ///
+    /// An attempt whose outcome is not known may still come late. The next one
+    /// names the same temp upload: that can be used once (contract Q3), so only
+    /// one of them makes an upload.
+    fn once(&mut self) -> Result<Result<RemoteUpload, StepError>, StepError> {
+        let Self {
+            shared,
+            job,
+            upload,
+            ..
+        } = *self;
+        let context = shared.context;
+        let stem = upload.identity.to_string();
+        let place = ToStage {
+            table: job.table,
+            name: &stem,
+            path: &upload.path,
+            fingerprint: upload.fingerprint,
+        };
+        let before = staged_before(shared, place)?;
+        let is_old = before.is_some();
+        let staged = match before {
+            Some(staged) => staged,
+            None => stage(shared, place, None)?,
+        };
+        self.bytes_sent += staged.bytes_sent;
+        if staged.md5 != upload.md5 {
+            return Err(StepError::SourceChanged(upload.path.clone()));
         }
-        // A killed run may have spent what it staged.
-        Err(error) if is_old && is_about_temp(&error) => Err(StepError::api(doing)(error)),
-        Err(error) => return Err(StepError::api(doing)(error)),
-    };
-    if let Ok(remote) = &created
-        && remote.name != name
-    {
-        delete_and_wait(context, &remote.uri)?;
-        return Err(StepError::OtherWriter {
-            asked: name,
-            answered: remote.name.clone(),
-        });
+        let name = upload.identity.attempt(random()).to_string();
+        let intent = context
+            .store
+            .intent(
+                "create_upload",
+                &job.table.to_string(),
+                &name,
+                (context.now_ms)(),
+            )
+            .map_err(StepError::state)?;
+        let content = UploadContent::Temp {
+            temp_upload_id: staged.temp_upload_id.clone(),
+            kind: Some(upload.kind),
+            options: Box::new(upload.options.clone()),
+        };
+        let created = context
+            .writer
+            .create_upload(&context.call, job.table, &name, &content);
+        let created = match created {
+            Ok(remote) if remote.name != name => {
+                forget_staged(shared, &[place])?;
+                delete_and_wait(context, &remote.uri)?;
+                return Err(StepError::OtherWriter {
+                    asked: name,
+                    answered: remote.name,
+                });
+            }
+            Ok(remote) => Ok(remote),
+            Err(error) => {
+                let doubt = error.is_in_doubt();
+                // An earlier attempt, or a killed run, may have spent it.
+                let may_be_spent = is_old && is_about_temp(&error);
+                let error = StepError::api(format!("create upload `{name}`"))(error);
+                if !doubt && !may_be_spent {
+                    forget_staged(shared, &[place])?;
+                    return Err(error);
+                }
+                match self.listed()? {
+                    Some(remote) => Ok(remote),
+                    None if doubt => {
+                        context
+                            .store
+                            .intent_done(intent)
+                            .map_err(StepError::state)?;
+                        return Ok(Err(error));
+                    }
+                    None => Err(error),
+                }
+            }
+        };
+        // It is spent, or was refused: either way it is of no more use.
+        forget_staged(shared, &[place])?;
+        context
+            .store
+            .intent_done(intent)
+            .map_err(StepError::state)?;
+        Ok(created)
     }
-    context
-        .store
-        .intent_done(intent)
-        .map_err(StepError::state)?;
-    Ok((name, staged, created))
+
+    /// What came of any attempt so far, as the table lists it.
+    fn listed(&self) -> Result<Option<RemoteUpload>, StepError> {
+        let context = self.shared.context;
+        let table = self.job.table;
+        let listed = context
+            .writer
+            .reader()
+            .uploads(&context.call, table, &Version::Next)
+            .map_err(StepError::api(format!("list the uploads of `{table}`")))?;
+        Ok(listed.into_iter().find(|one| {
+            let name = PartName::parse(&one.name);
+            one.status != UploadStatus::Failed
+                && name.is_some_and(|name| name.identity == self.upload.identity)
+        }))
+    }
 }
 
 /// Whether a refusal may be about the temp upload.

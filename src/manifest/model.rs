@@ -77,6 +77,16 @@ pub enum Release {
     },
 }
 
+impl Release {
+    /// What the release says of itself.
+    pub fn notes(&self) -> Option<&str> {
+        match self {
+            Self::No => None,
+            Self::Yes { notes, .. } => notes.as_deref(),
+        }
+    }
+}
+
 /// `release: {others: ..}`: changes in the draft that are not ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Others {

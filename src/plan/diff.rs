@@ -17,6 +17,8 @@ pub(super) struct FileSide {
 /// What is known of a file whose remote side tells no MD5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
+    /// The remote's bytes were read back: its side is what they are.
+    ReadBack,
     /// `--compare size`: the size is enough.
     SizeSuffices,
     /// A run of ours verified this very content under this name.
@@ -37,6 +39,10 @@ pub(super) fn compare_file(local: FileSide, remote: FileSide, proof: Proof) -> (
         return (Class::Unchanged, Reason::SameSize);
     }
     match (remote.md5, proof) {
+        (Some(_), Proof::ReadBack) if local.md5 == remote.md5 => {
+            (Class::Unchanged, Reason::SameBytes)
+        }
+        (Some(_) | None, Proof::ReadBack) => (Class::Changed, Reason::OtherBytes),
         (Some(_), _) if local.md5 == remote.md5 => (Class::Unchanged, Reason::SameMd5),
         (Some(_), _) => (Class::Changed, Reason::OtherMd5),
         (None, Proof::Receipt) => (Class::Unchanged, Reason::Receipt),
@@ -130,6 +136,18 @@ mod tests {
                 side(2, a),
                 Proof::SizeSuffices,
                 (Class::Changed, Reason::OtherSize),
+            ),
+            (
+                side(1, a),
+                side(1, a),
+                Proof::ReadBack,
+                (Class::Unchanged, Reason::SameBytes),
+            ),
+            (
+                side(1, a),
+                side(1, b),
+                Proof::ReadBack,
+                (Class::Changed, Reason::OtherBytes),
             ),
             (
                 side(1, None),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::context::{Compare, PlanContext};
+use super::context::{Compare, PlanContext, ReadBack};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
 use super::error::{PlanError, check_cancel};
 use super::history::History;
@@ -34,14 +35,18 @@ pub(super) fn plan_files(
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
     let (local, unseen) = context.selection.split_files(resolved.files);
-    let mut remote = list_files(context, dataset, view)?;
+    let mut remote = list_settled(context, (dataset, view), &local)?;
     remote.retain(|file| {
         unseen.binary_search(&file.name).is_err()
             && others.binary_search(&file.name.as_str()).is_err()
     });
 
     let pairs = align(&local, &remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
-    let compared: Vec<Result<Compared, PlanError>> = context.cpu_pool.install(|| {
+    let pool = match context.options.read_back {
+        ReadBack::Never => context.cpu_pool,
+        ReadBack::Needed | ReadBack::All => context.net_pool,
+    };
+    let compared: Vec<Result<Compared, PlanError>> = pool.install(|| {
         pairs
             .par_iter()
             .map(|pair| compare_pair(context, view, &local, &remote, *pair))
@@ -65,7 +70,7 @@ pub(super) fn plan_files(
         };
         if class == Class::Unchanged {
             unchanged.add(size_of(pair, &local, &remote), 0);
-            if !context.options.include_unchanged {
+            if !context.wants_unchanged() {
                 continue;
             }
         }
@@ -74,13 +79,17 @@ pub(super) fn plan_files(
             continue;
         }
         let subject = subject_of(&context.manifest.root, pair, &local, &remote, compared.md5);
-        items.push(Item {
+        let item = Item {
             class,
             reason,
             action,
-            note: None,
+            note: compared.note,
             subject,
-        });
+        };
+        let is_listed = class != Class::Unchanged || context.met_unchanged(job, &item, None);
+        if is_listed {
+            items.push(item);
+        }
     }
     note_renames(&mut items);
     Ok(JobPlan {
@@ -96,6 +105,76 @@ pub(super) fn plan_files(
         history: History::default(),
         replaces: false,
     })
+}
+
+/// How often a listing that may lag is asked for again.
+const LOOKS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A file that was seen longer ago than this is listed, or is gone.
+const LAG_MS: i64 = 60_000;
+/// So many files at most are held against their receipts.
+const MOST_RECEIPTS: usize = 1000;
+
+/// A table's files. Listings can lag behind (contract Q12): while one does not
+/// show what was attached a moment ago, by a run that was killed for instance, it
+/// is asked for again.
+fn list_settled(
+    context: &PlanContext<'_>,
+    (dataset, view): (&DatasetView, &TableView),
+    local: &[LocalFile],
+) -> Result<Vec<RemoteFile>, PlanError> {
+    let mut pause = FIRST_PAUSE;
+    let mut look = 1;
+    loop {
+        let remote = list_files(context, dataset, view)?;
+        if look == LOOKS || !may_be_lagging(context, view, local, &remote)? {
+            return Ok(remote);
+        }
+        if !context.reader.wait(&context.call, pause) {
+            return Err(PlanError::Cancelled);
+        }
+        pause *= 2;
+        look += 1;
+    }
+}
+
+/// Whether a file that the listing does not show as it is on disk was seen on the
+/// remote a moment ago, under an id that the listing does not have.
+fn may_be_lagging(
+    context: &PlanContext<'_>,
+    view: &TableView,
+    local: &[LocalFile],
+    remote: &[RemoteFile],
+) -> Result<bool, PlanError> {
+    let (Some(store), Some(_)) = (context.store, &view.remote) else {
+        return Ok(false);
+    };
+    let table = view.table.to_string();
+    let since_ms = context.options.now_ns / 1_000_000 - LAG_MS;
+    let pairs = align(local, remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
+    let doubtful = pairs.iter().filter_map(|pair| match *pair {
+        Pair::Left(l) => Some((&local[l], None)),
+        Pair::Both(l, r) => {
+            let (ours, theirs) = (&local[l], &remote[r]);
+            let differs = ours.fingerprint.size != theirs.size || theirs.md5.is_none();
+            differs.then_some((ours, Some(theirs.id.as_str())))
+        }
+        Pair::Right(_) => None,
+    });
+    for (file, listed) in doubtful.take(MOST_RECEIPTS) {
+        let receipt = store
+            .receipt(&table, file.name.as_str())
+            .map_err(|error| PlanError::State(Box::new(error)))?;
+        let is_recent = receipt.is_some_and(|receipt| {
+            receipt.verified_at_ms >= since_ms
+                && receipt.size == file.fingerprint.size
+                && listed != Some(receipt.remote_id.as_str())
+        });
+        if is_recent {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A table's files by name, in NFC, sorted.
@@ -131,6 +210,7 @@ struct Compared {
     class: Class,
     reason: Reason,
     md5: Option<Md5Digest>,
+    note: Option<String>,
     problem: Option<SourceError>,
 }
 
@@ -146,6 +226,7 @@ fn compare_pair(
         class: Class::New,
         reason: Reason::NotOnRemote,
         md5,
+        note: None,
         problem,
     };
     let (file, other) = match pair {
@@ -164,7 +245,14 @@ fn compare_pair(
         md5: other.md5,
     };
     let mut proof = Proof::None;
+    let mut note = None;
     let mut ours = FileSide { size, md5: None };
+    if size != other.size && context.options.hash_new {
+        match local_md5(context, file)? {
+            Ok(md5) => ours.md5 = Some(md5),
+            Err(problem) => return Ok(fresh(None, Some(problem))),
+        }
+    }
     if size == other.size {
         if context.options.compare == Compare::Size {
             proof = Proof::SizeSuffices;
@@ -179,7 +267,14 @@ fn compare_pair(
                     .raw_file_md5(&context.call, &other.id)
                     .map_err(|error| PlanError::remote(format!("file `{}`", file.name), error))?;
             }
-            if theirs.md5.is_none() && has_receipt(context, view, file, (ours.md5, &other.id))? {
+            let told = theirs.md5;
+            if reads_back(context.options.read_back, told) {
+                theirs = read_back(context, other)?;
+                proof = Proof::ReadBack;
+                note = told
+                    .filter(|told| theirs.md5 != Some(*told))
+                    .map(|told| format!("the platform says MD5 {told}, and its bytes are others"));
+            } else if told.is_none() && has_receipt(context, view, file, (ours.md5, &other.id))? {
                 proof = Proof::Receipt;
             }
         }
@@ -189,7 +284,29 @@ fn compare_pair(
         class,
         reason,
         md5: ours.md5,
+        note,
         problem: None,
+    })
+}
+
+fn reads_back(which: ReadBack, told: Option<Md5Digest>) -> bool {
+    match which {
+        ReadBack::Never => false,
+        ReadBack::Needed => told.is_none(),
+        ReadBack::All => true,
+    }
+}
+
+/// What the stored bytes are, whatever the platform says of them.
+fn read_back(context: &PlanContext<'_>, file: &RemoteFile) -> Result<FileSide, PlanError> {
+    let read = context
+        .reader
+        .raw_file_digest(&context.call, &file.id, file.size);
+    let (size, md5) = read
+        .map_err(|error| PlanError::remote(format!("the bytes of file `{}`", file.name), error))?;
+    Ok(FileSide {
+        size,
+        md5: Some(md5),
     })
 }
 

@@ -213,19 +213,18 @@ impl<'a> PlanLines<'a> {
             send,
             delete,
             rejects: plan.jobs.iter().map(|job| job.rejects).sum(),
-            replaced_rows: plan
-                .jobs
-                .iter()
-                .filter_map(|job| job.replaced_rows)
-                .max()
-                .unwrap_or(0),
+            replaced_rows: replaced_rows(&plan.jobs),
             floor_seconds: calls_per_second.and_then(|rate| calls.floor_seconds(rate)),
             calls,
         }
     }
 
-    /// The plan's id.
+    /// The plan's id. It is made once: a plan can have millions of lines.
     pub fn id(&self) -> Sha256Digest {
+        *self.plan.id.get_or_init(|| self.digest())
+    }
+
+    fn digest(self) -> Sha256Digest {
         let mut hasher = Sha256Hasher::new();
         let mut add = |line: serde_json::Result<String>| {
             if let Ok(text) = line {
@@ -262,6 +261,18 @@ impl<'a> PlanLines<'a> {
         }
         line(serde_json::to_string(&self.totals(calls_per_second)))
     }
+}
+
+/// Rows of the last release that go, each table counted once: all jobs of a
+/// table tell the same number.
+fn replaced_rows(jobs: &[JobPlan]) -> u64 {
+    let tells = |job: &&JobPlan| job.replaced_rows.is_some();
+    let is_first = |(position, job): &(usize, &JobPlan)| {
+        let mut before = jobs[..*position].iter().filter(tells);
+        job.replaced_rows.is_some() && !before.any(|one| one.table.matches(&job.table))
+    };
+    let firsts = jobs.iter().enumerate().filter(is_first);
+    firsts.filter_map(|(_, job)| job.replaced_rows).sum()
 }
 
 /// One item as a line.

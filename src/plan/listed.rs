@@ -1,8 +1,10 @@
 //! The remote's list of uploads, read as parts of ours and things of others.
 
+use super::context::Stored;
 use super::observe::TableView;
+use crate::base::names::upload_key;
 use crate::base::{PartIdentity, PartName, SourceKey};
-use crate::redivis::{RemoteUpload, UploadStatus};
+use crate::redivis::{RemoteUpload, ResourceUri, UploadStatus};
 
 /// An upload in the draft whose name is ours.
 #[derive(Debug, Clone)]
@@ -32,6 +34,25 @@ pub(super) struct ReleasedPart {
     pub(super) rows: Option<u64>,
     /// Whether it was complete as a bulk upload.
     pub(super) completed: bool,
+}
+
+/// A complete upload of ours.
+#[derive(Debug, Clone)]
+pub(super) struct Holder<'a> {
+    name: String,
+    uri: Option<&'a ResourceUri>,
+    rows: Option<u64>,
+}
+
+impl Holder<'_> {
+    /// As it is told.
+    pub(super) fn as_stored(&self) -> Stored<'_> {
+        Stored {
+            name: &self.name,
+            uri: self.uri,
+            rows: self.rows,
+        }
+    }
 }
 
 /// All of a table's uploads, told apart.
@@ -82,6 +103,40 @@ impl<'a> Listing<'a> {
         }
     }
 
+    /// The complete upload that holds this identity; the draft's before a released
+    /// one.
+    pub(super) fn holder(&self, identity: &PartIdentity) -> Option<Holder<'a>> {
+        let is_import = identity.rows == 0;
+        let in_draft = self.draft.iter().find(|part| {
+            let complete = if is_import {
+                part.upload.status == UploadStatus::Completed
+            } else {
+                part.is_complete_part()
+            };
+            complete && part.name.identity == *identity
+        });
+        if let Some(part) = in_draft {
+            return Some(Holder {
+                name: part.upload.name.clone(),
+                uri: Some(&part.upload.uri),
+                rows: part.upload.num_rows,
+            });
+        }
+        let released = self.released.iter().find(|part| {
+            let complete = if is_import {
+                part.completed
+            } else {
+                part.is_complete_part
+            };
+            complete && part.name.identity == *identity
+        })?;
+        Some(Holder {
+            name: released.name.to_string(),
+            uri: None,
+            rows: released.rows,
+        })
+    }
+
     /// Identities that the next pass may keep.
     pub(super) fn complete_identities(&self) -> Vec<PartIdentity> {
         let draft = self.draft.iter().filter(|part| part.is_complete_part());
@@ -95,4 +150,17 @@ impl<'a> Listing<'a> {
         found.dedup();
         found
     }
+}
+
+/// Two uploads in the draft whose names compare equal on letters and digits.
+pub(super) fn twins(view: &TableView) -> Option<(String, String)> {
+    let mut keys: Vec<(String, &str)> = view
+        .draft_uploads
+        .iter()
+        .map(|upload| (upload_key(&upload.name), upload.name.as_str()))
+        .collect();
+    keys.sort();
+    keys.windows(2)
+        .find(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| (pair[0].1.to_owned(), pair[1].1.to_owned()))
 }

@@ -1,7 +1,10 @@
 //! Puts a plan together: observe, pass over the sources, decide, guard.
 
+use std::sync::OnceLock;
+
 use super::context::PlanContext;
 use super::error::{PlanError, check_cancel};
+use super::expect::guard_shrink;
 use super::files::plan_files;
 use super::merge::{Mode, guard_replace, hold_partial_replaces, table_mode};
 use super::model::{DatasetPlan, Plan, Reason};
@@ -84,6 +87,9 @@ pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, Plan
         guard_job(context, job, view, dataset, &mut plan);
         jobs.push(plan);
     }
+    if context.selection.sees_everything() {
+        guard_shrink(manifest, context.release, &mut jobs);
+    }
     hold_partial_replaces(&mut jobs);
     let datasets = datasets
         .iter()
@@ -96,6 +102,7 @@ pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, Plan
         datasets,
         jobs,
         is_whole: context.selection.is_whole(),
+        id: OnceLock::new(),
     })
 }
 

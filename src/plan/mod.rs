@@ -3,7 +3,8 @@
 //! `observe` reads the remote through a [`crate::redivis::Reader`], which has
 //! only GET and HEAD, so planning cannot write. `diff` is pure: local against
 //! remote to a class and a reason. `files`, `rows` and `uploads` apply it to the
-//! three kinds of source, `tables` to versions and tables; `merge` looks at all
+//! three kinds of source, `tables` to versions and tables; `pending` finds what waits for a
+//! release; `merge` looks at all
 //! jobs of a table that is replaced; `make` puts it together. The result is a
 //! [`Plan`]; `lines` is its canonical text, `cost` the calls it will make.
 
@@ -11,6 +12,7 @@ mod context;
 mod cost;
 mod diff;
 mod error;
+mod expect;
 mod files;
 mod history;
 mod lines;
@@ -20,15 +22,19 @@ mod merge;
 mod model;
 mod observe;
 mod problems;
+mod receipt;
+mod release;
 mod rows;
 mod saved;
 mod selection;
 mod tables;
 mod uploads;
+mod verify;
 
-pub use context::{Compare, PlanContext, PlanOptions};
+pub use context::{Compare, PlanContext, PlanOptions, ReadBack, Stored, Unchanged};
 pub use cost::{Calls, cost};
 pub use error::PlanError;
+pub use expect::{judge, judge_shrink};
 pub use history::{History, ReleasedUpload};
 pub use lines::{Header, ItemLine, PlanLines, Totals, item_line};
 pub use make::make_plan;
@@ -38,5 +44,7 @@ pub use model::{
     TableSubject, Trouble, UploadSubject, Wanted,
 };
 pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
+pub use receipt::{RECEIPTS_FORMAT, Receipt, ReceiptKey, verify_receipts};
 pub use saved::{SavedPlan, SavedPlanError, keep_only};
 pub use selection::{Selection, Shard};
+pub use verify::{Checked, Finding, findings, settle};

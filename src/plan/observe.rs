@@ -1,10 +1,14 @@
 //! The remote state that a plan is compared with. Reads only.
 
+use std::time::Duration;
+
 use super::error::PlanError;
 use super::history::{History, read_history};
 use super::model::DraftIdentity;
-use crate::base::{DatasetRef, MergeStrategy, TableRef, Version};
-use crate::redivis::{Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion};
+use crate::base::{DatasetRef, MergeStrategy, PartName, TableRef, Version};
+use crate::redivis::{
+    Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion, UploadStatus,
+};
 use crate::state::StateStore;
 
 /// A dataset as it was seen.
@@ -99,6 +103,46 @@ impl TableView {
     }
 }
 
+/// How often a part that looks unfinished is looked at again.
+const LOOKS: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Lists a draft's uploads. Counts can lag behind the rows (contract Q13), and
+/// what a killed run has sent may not be counted yet: a part that looks
+/// unfinished is looked at again before it is taken for broken, which would send
+/// its rows once more.
+fn list_settled(
+    reader: &Reader,
+    call: &Call<'_>,
+    table: &TableRef,
+) -> Result<Vec<RemoteUpload>, PlanError> {
+    let mut pause = FIRST_PAUSE;
+    let mut look = 1;
+    loop {
+        let listed = reader
+            .uploads(call, table, &Version::Next)
+            .map_err(|error| PlanError::remote(format!("the uploads of `{table}`"), error))?;
+        if look == LOOKS || !listed.iter().any(may_be_lagging) {
+            return Ok(listed);
+        }
+        if !reader.wait(call, pause) {
+            return Err(PlanError::Cancelled);
+        }
+        pause *= 2;
+        look += 1;
+    }
+}
+
+fn may_be_lagging(upload: &RemoteUpload) -> bool {
+    let name = PartName::parse(&upload.name);
+    name.is_some_and(|name| {
+        let rows = name.identity.stored_rows();
+        rows > 0
+            && upload.status != UploadStatus::Failed
+            && upload.num_rows.is_none_or(|counted| counted < rows)
+    })
+}
+
 /// Reads a table at the dataset's base version. Uploads and their history are
 /// read for tables of rows only.
 pub fn observe_table(
@@ -133,9 +177,7 @@ pub fn observe_table(
         .variables(call, table, &dataset.base)
         .map_err(failed("the variables of"))?;
     let listed = if dataset.draft.has_next {
-        reader
-            .uploads(call, table, &Version::Next)
-            .map_err(failed("the uploads of"))?
+        list_settled(reader, call, table)?
     } else {
         Vec::new()
     };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use super::lines::{Header, ItemLine, item_line};
-use super::model::{Action, Class, Item, JobPlan, PLAN_FORMAT, Plan};
-use crate::base::DatasetRef;
+use super::model::{Action, Class, Item, JobPlan, PLAN_FORMAT, Plan, Reason};
+use crate::base::{DatasetRef, TableRef};
 
 /// A plan read back from its NDJSON.
 #[derive(Debug, Clone)]
@@ -124,13 +124,14 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
         };
         tag(&header) != tag(&saved.header)
     };
+    plan.id = std::sync::OnceLock::new();
     let mut drifted = Vec::new();
     let mut met = BTreeSet::new();
     let mut visit = |job: Option<&JobPlan>, item: &mut Item, is_gone: bool| {
         let line = item_line(job, item);
         met.insert(key_of(&line));
         let Some(planned) = saved.find(&line) else {
-            if item.action != Action::None {
+            if item.action != Action::None && !is_own_wreck(item, &line, saved) {
                 item.action = Action::None;
                 drifted.push(line);
             }
@@ -152,12 +153,18 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
     }
     for job in &mut plan.jobs {
         let is_gone = is_gone(job.table.dataset());
+        let moved_on = sources_moved_on(job, saved);
         let mut items = std::mem::take(&mut job.items);
         for item in &mut items {
-            visit(Some(job), item, is_gone);
+            let has_moved_on = item.action == Action::Send
+                && item_line(Some(job), item)
+                    .source
+                    .is_some_and(|source| moved_on.contains(&source));
+            visit(Some(job), item, is_gone || has_moved_on);
         }
         job.items = items;
     }
+    leave_broken_wholes(plan, &mut drifted);
     // What is gone from the plan altogether is done if it was to be deleted,
     // created or changed; a source that is gone has drifted.
     let gone = saved.items.iter().filter(|(key, _)| !met.contains(*key));
@@ -165,7 +172,72 @@ pub fn keep_only(plan: &mut Plan, saved: &SavedPlan) -> Result<Vec<ItemLine>, St
         gone.filter(|(_, line)| line.action == "send")
             .map(|(_, line)| line.clone()),
     );
+    leave_releases(plan, &mut drifted);
     Ok(drifted)
+}
+
+/// Whether an item is what a killed run leaves: something incomplete, or the same
+/// rows twice.
+fn is_wreck(item: &Item) -> bool {
+    item.class == Class::Broken || item.reason == Reason::Duplicate
+}
+
+/// Whether an item may be what a run of this very plan left when it was killed: it
+/// is cleared away, and what was planned is sent.
+fn is_own_wreck(item: &Item, line: &ItemLine, saved: &SavedPlan) -> bool {
+    let is_sent = |one: &ItemLine| one.action == "send" && one.source == line.source;
+    is_wreck(item) && line.source.is_some() && saved.items.values().any(is_sent)
+}
+
+/// Nothing is released of a plan that no longer holds as a whole.
+fn leave_releases(plan: &mut Plan, drifted: &mut Vec<ItemLine>) {
+    if drifted.is_empty() {
+        return;
+    }
+    let items = plan.datasets.iter_mut().flat_map(|one| &mut one.items);
+    for item in items.filter(|item| item.action == Action::Release) {
+        drifted.push(item_line(None, item));
+        item.action = Action::None;
+    }
+}
+
+/// Sources of which the remote holds something else of ours than when the plan was
+/// saved: what they were planned to become would be added to it.
+fn sources_moved_on(job: &JobPlan, saved: &SavedPlan) -> BTreeSet<String> {
+    let deletions = job
+        .items
+        .iter()
+        .filter(|item| item.action == Action::Delete && !is_wreck(item));
+    deletions
+        .map(|item| item_line(Some(job), item))
+        .filter(|line| saved.find(line).is_none())
+        .filter_map(|line| line.source)
+        .collect()
+}
+
+/// A table that is replaced as a whole gets all that was planned, or nothing.
+fn leave_broken_wholes(plan: &mut Plan, drifted: &mut Vec<ItemLine>) {
+    let names: BTreeSet<&str> = drifted
+        .iter()
+        .filter_map(|line| line.job.as_deref())
+        .collect();
+    let broken: BTreeSet<TableRef> = plan
+        .jobs
+        .iter()
+        .filter(|job| job.replaces && names.contains(job.job.as_str()))
+        .map(|job| job.table.clone())
+        .collect();
+    for job in &mut plan.jobs {
+        if !job.replaces || !broken.contains(&job.table) {
+            continue;
+        }
+        let mut items = std::mem::take(&mut job.items);
+        for item in items.iter_mut().filter(|item| item.action != Action::None) {
+            drifted.push(item_line(Some(job), item));
+            item.action = Action::None;
+        }
+        job.items = items;
+    }
 }
 
 /// Whether two lines plan the same step from the same before-state.

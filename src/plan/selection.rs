@@ -1,8 +1,8 @@
 //! Which part of the manifest a run is about: `--select`, `--tag`, `--shard`.
 
-use crate::base::{Sha256Digest, SourceKey};
+use crate::base::Sha256Digest;
 use crate::manifest::Job;
-use crate::source::{LocalFile, RowInput, UploadInput};
+use crate::source::LocalFile;
 
 /// `--shard i/n`, 0-based.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,8 @@ impl Selection {
             && (self.tags.is_empty() || self.tags.iter().any(|tag| job.tags.contains(tag)))
     }
 
-    fn sees(&self, name: &str) -> bool {
+    /// Whether this run sees the file or source of that name.
+    pub(super) fn sees(&self, name: &str) -> bool {
         self.shard.is_none_or(|shard| shard.sees(name))
     }
 
@@ -66,24 +67,5 @@ impl Selection {
                 .map(|file| file.name.to_string())
                 .collect(),
         )
-    }
-
-    /// Row sources that this run sees, and the keys of those that it doesn't.
-    pub(super) fn split_rows(&self, inputs: Vec<RowInput>) -> (Vec<RowInput>, Vec<SourceKey>) {
-        let (seen, unseen): (Vec<_>, Vec<_>) = inputs
-            .into_iter()
-            .partition(|input| self.sees(&input.shown));
-        (seen, unseen.into_iter().map(|input| input.key).collect())
-    }
-
-    /// The same for bulk uploads.
-    pub(super) fn split_uploads(
-        &self,
-        inputs: Vec<UploadInput>,
-    ) -> (Vec<UploadInput>, Vec<SourceKey>) {
-        let (seen, unseen): (Vec<_>, Vec<_>) = inputs
-            .into_iter()
-            .partition(|input| self.sees(&input.shown));
-        (seen, unseen.into_iter().map(|input| input.key).collect())
     }
 }

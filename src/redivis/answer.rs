@@ -5,6 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use serde::de::DeserializeOwned;
 use tempfile::SpooledTempFile;
 
+use crate::base::Md5Digest;
+use crate::base::digest::Md5Hasher;
+
 use super::limits::{ANSWER_CAP, LISTING_CAP, LISTING_IN_MEMORY};
 use super::wire::WireError;
 
@@ -64,6 +67,8 @@ impl Headers {
 pub(super) enum Sink<'a> {
     Memory,
     Spool(&'a mut Spool),
+    /// Only what it amounts to is kept.
+    Digest(&'a mut ContentDigest),
 }
 
 impl Sink<'_> {
@@ -71,7 +76,18 @@ impl Sink<'_> {
         match self {
             Self::Memory => ANSWER_CAP,
             Self::Spool(_) => LISTING_CAP,
+            Self::Digest(_) => u64::MAX,
         }
+    }
+
+    /// Takes a piece of a good answer; `false`: it belongs in memory.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        match self {
+            Self::Memory => return Ok(false),
+            Self::Spool(spool) => spool.write_all(bytes)?,
+            Self::Digest(digest) => digest.update(bytes),
+        }
+        Ok(true)
     }
 
     /// Forgets what an earlier attempt wrote.
@@ -79,7 +95,51 @@ impl Sink<'_> {
         match self {
             Self::Memory => Ok(()),
             Self::Spool(spool) => spool.reset(),
+            Self::Digest(digest) => {
+                digest.reset();
+                Ok(())
+            }
         }
+    }
+}
+
+/// The digest of content that comes in several answers. An answer that breaks
+/// off is forgotten; those before it stay.
+#[derive(Debug)]
+pub(super) struct ContentDigest {
+    kept: (Md5Hasher, u64),
+    now: (Md5Hasher, u64),
+}
+
+impl ContentDigest {
+    pub(super) fn new() -> Self {
+        Self {
+            kept: (Md5Hasher::new(), 0),
+            now: (Md5Hasher::new(), 0),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.now.0.update(bytes);
+        self.now.1 += bytes.len() as u64;
+    }
+
+    fn reset(&mut self) {
+        self.now = self.kept.clone();
+    }
+
+    /// The answer came whole.
+    pub(super) fn keep(&mut self) {
+        self.kept = self.now.clone();
+    }
+
+    /// Bytes of whole answers.
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.1
+    }
+
+    pub(super) fn finish(self) -> (u64, Md5Digest) {
+        (self.kept.1, self.kept.0.finish())
     }
 }
 

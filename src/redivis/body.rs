@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::md5::RunningMd5;
 use super::pacer::Bandwidth;
-use super::retry::{Call, RetryPolicy};
+use super::retry::Call;
 
 thread_local! {
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress::NONE) };
@@ -159,7 +159,6 @@ pub(super) struct Outgoing<'a, 'b, 'f> {
 pub(super) struct Throttle<'a> {
     pub(super) call: &'a Call<'a>,
     pub(super) bandwidth: Option<&'a Bandwidth>,
-    pub(super) policy: &'a RetryPolicy,
 }
 
 impl<'a, 'b, 'f> Outgoing<'a, 'b, 'f> {
@@ -227,14 +226,10 @@ impl Read for Outgoing<'_, '_, '_> {
             self.left -= wanted as u64;
             return Ok(wanted);
         }
-        let Throttle {
-            call,
-            bandwidth,
-            policy,
-        } = self.throttle;
+        let Throttle { call, bandwidth } = self.throttle;
         if let Some(bandwidth) = bandwidth {
             wanted = wanted.min(bandwidth.grain());
-            let delay = policy.scaled(bandwidth.reserve(Instant::now(), wanted as u64));
+            let delay = bandwidth.reserve(Instant::now(), wanted as u64);
             if !delay.is_zero() && !call.cancel.wait(delay) {
                 self.is_cancelled = true;
                 return Err(io::Error::other("the run was asked to stop"));

@@ -235,7 +235,7 @@ pub(super) fn checked_path(text: &str) -> Result<String, AddressError> {
 }
 
 /// A path segment, percent-encoded. `:` stays, as in the platform's own `uri`s.
-pub(super) fn encode_segment(text: &str) -> String {
+pub(crate) fn encode_segment(text: &str) -> String {
     encode(text, b"")
 }
 

@@ -96,6 +96,8 @@ pub(super) const ERROR_CAP: u64 = 64 << 10;
 pub(super) const LISTING_CAP: u64 = 4 << 30;
 /// A listing larger than this is kept in a temporary file.
 pub(super) const LISTING_IN_MEMORY: usize = 8 << 20;
+/// A stored file that is larger is read back in pieces of this size.
+pub(super) const READ_WINDOW: u64 = 64 << 20;
 /// One message of an Arrow stream.
 pub(super) const ARROW_MESSAGE_CAP: u64 = 512 << 20;
 /// One message's metadata.

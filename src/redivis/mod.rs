@@ -25,6 +25,7 @@ mod request;
 mod retry;
 mod send;
 pub mod session;
+mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ mod wire;
 mod words;
 mod writer;
 
+pub(crate) use endpoint::encode_segment;
 pub use endpoint::{AddressError, Endpoint, Origin};
 pub use error::{ApiError, ApiErrorKind, Method};
 pub use http::SetupError;
@@ -43,8 +45,9 @@ pub use pacer::RateLimit;
 pub use proxy::ProxySettings;
 pub use reader::Reader;
 pub use retry::{Call, RetryPolicy, Wait, WaitReason};
-pub use send::{Http, HttpSettings};
+pub use send::Http;
 pub use session::{OpenSession, open_session, send_session, session_status};
+pub use settings::HttpSettings;
 pub use stats::{HttpStats, Latency};
 pub use token::TokenSource;
 pub use transfer::{TransferError, TransferSource, Transferred, put_plain};

@@ -47,6 +47,9 @@ pub struct RemoteVersion {
     pub created_at: Option<i64>,
     /// Likewise; changes when a version is released again.
     pub released_at: Option<i64>,
+    /// Whether it could be released now (get form only): not when nothing changed,
+    /// nor while an upload runs or has failed.
+    pub can_release: Option<bool>,
 }
 
 /// A table of one version.

@@ -66,6 +66,10 @@ struct State {
     /// Added between calls after a 429, until answers are good again.
     penalty: Duration,
     answered: bool,
+    /// Answers so far that show a working service.
+    well: u64,
+    /// A request used up all its patience while no such answer came.
+    is_out: bool,
     seen: RateLimit,
 }
 
@@ -85,6 +89,8 @@ impl Pacer {
                 fixed_due: None,
                 penalty: Duration::ZERO,
                 answered: false,
+                well: 0,
+                is_out: false,
                 seen: RateLimit::default(),
             }),
             fixed,
@@ -162,6 +168,31 @@ impl Pacer {
             let until = now + window_of(limit).mul_f64(scale) / 60;
             state.paused_until = Some(state.paused_until.map_or(until, |old| old.max(until)));
         }
+    }
+
+    /// The service works: whatever it answered, it was no failure of its own.
+    pub(super) fn is_well(&self) {
+        let mut state = self.lock();
+        state.well += 1;
+        state.is_out = false;
+    }
+
+    /// How often it was well, for [`Self::gave_up`].
+    pub(super) fn times_well(&self) -> u64 {
+        self.lock().well
+    }
+
+    /// A request that began when the service had been well so many times used up
+    /// its patience with failures of the service. When nobody else fared better,
+    /// there is an outage, and others need not find that out anew.
+    pub(super) fn gave_up(&self, times_well: u64) {
+        let mut state = self.lock();
+        state.is_out |= state.well == times_well;
+    }
+
+    /// Whether the outage has outlasted a request's patience, and lasts.
+    pub(super) fn is_out(&self) -> bool {
+        self.lock().is_out
     }
 
     /// Whether this origin has ever answered.
@@ -392,6 +423,20 @@ mod tests {
             pacer.answered(now, true, RateLimit::default(), 1.0);
         }
         assert_eq!(pacer.lock().penalty, Duration::ZERO);
+    }
+
+    #[test]
+    fn patience_that_is_used_up_is_used_up_for_all_until_an_answer_comes() {
+        let pacer = Pacer::new(None, false);
+        pacer.is_well();
+        let began = pacer.times_well();
+        pacer.gave_up(began);
+        assert!(pacer.is_out());
+        pacer.is_well();
+        assert!(!pacer.is_out());
+
+        pacer.gave_up(began);
+        assert!(!pacer.is_out(), "others fared better meanwhile");
     }
 
     #[test]

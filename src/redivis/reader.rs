@@ -2,16 +2,19 @@
 //! that whoever holds one cannot change the remote.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use crate::base::{DatasetRef, Md5Digest, TableRef, Version};
 
-use super::answer::{Headers, Sink, Spool};
+use super::answer::{ContentDigest, Headers, Sink, Spool};
 use super::body::Body;
 use super::endpoint::encode_segment;
 use super::error::{ApiError, ApiErrorKind, Method};
-use super::limits::{LISTED_BYTES, MAX_PAGES, MOST_LISTED, PAGE_SIZE, SMALL_PAGE_SIZE};
+use super::limits::{
+    LISTED_BYTES, MAX_PAGES, MOST_LISTED, PAGE_SIZE, READ_WINDOW, SMALL_PAGE_SIZE,
+};
 use super::listing;
 use super::model::{
     RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion,
@@ -37,6 +40,12 @@ impl Reader {
     /// The client.
     pub fn http(&self) -> &Arc<Http> {
         &self.http
+    }
+
+    /// Waits before it is looked again, scaled as all waits are. `false`: the run
+    /// was asked to stop.
+    pub fn wait(&self, call: &Call<'_>, pause: Duration) -> bool {
+        call.cancel.wait(self.http.scaled(pause))
     }
 
     /// A dataset at a version; `None`: it or the version does not exist, or is
@@ -65,6 +74,22 @@ impl Reader {
             encode_segment(&dataset.to_string())
         );
         self.list("versions", call, &path, wire::Version::into_model)
+    }
+
+    /// The `next` version in its full form; `None`: there is none.
+    pub fn next_version(
+        &self,
+        call: &Call<'_>,
+        dataset: &DatasetRef,
+    ) -> Result<Option<RemoteVersion>, ApiError> {
+        let path = format!(
+            "/datasets/{}/versions/next",
+            encode_segment(&dataset.to_string())
+        );
+        let found = self.get("version", call, path)?;
+        found
+            .map(|answer| answer.read(wire::Version::into_model))
+            .transpose()
     }
 
     /// A table at a version; `None`: it does not exist, or is hidden.
@@ -169,6 +194,67 @@ impl Reader {
         Ok(md5_of(&answered.answer.headers))
     }
 
+    /// Reads a stored file back, and answers how many bytes it has and their MD5.
+    /// A file that is larger than a window is read in windows (`Range`, docs:
+    /// rest-api/files/get), so that a break costs one of them and not all.
+    /// `size` is what a listing says; nothing of the content is kept.
+    pub fn raw_file_digest(
+        &self,
+        call: &Call<'_>,
+        id: &str,
+        size: u64,
+    ) -> Result<(u64, Md5Digest), ApiError> {
+        self.raw_file_digest_in(call, id, size, READ_WINDOW)
+    }
+
+    /// The same with windows of this size.
+    pub(super) fn raw_file_digest_in(
+        &self,
+        call: &Call<'_>,
+        id: &str,
+        size: u64,
+        window: u64,
+    ) -> Result<(u64, Md5Digest), ApiError> {
+        let path = format!("/rawFiles/{}", encode_segment(id));
+        let mut digest = ContentDigest::new();
+        loop {
+            let first = digest.bytes();
+            let mut request = Request::api("raw_file", Method::Get, path.clone(), Repeat::Freely);
+            let is_whole = first == 0 && size <= window;
+            if !is_whole {
+                let last = size.min(first + window) - 1;
+                request = request.header("Range", format!("bytes={first}-{last}"));
+            }
+            let sink = Sink::Digest(&mut digest);
+            let answered = self.http.send(call, &request, Body::Empty, sink)?;
+            if !answered.answer.is_framed {
+                return Err(answered.refuse("the answer does not say where it ends"));
+            }
+            if answered.answer.status != 206 {
+                if first > 0 {
+                    return Err(answered.refuse("a range was asked for, and the whole came"));
+                }
+                digest.keep();
+                return Ok(digest.finish());
+            }
+            let range = answered.answer.headers.get("content-range");
+            let Some((start, total)) = range.and_then(content_range) else {
+                return Err(answered.refuse("the range cannot be told"));
+            };
+            if start != first || answered.answer.received == 0 {
+                return Err(answered.refuse("another range came than was asked for"));
+            }
+            digest.keep();
+            if total != size {
+                // Another size is verdict enough.
+                return Ok((total, digest.finish().1));
+            }
+            if digest.bytes() >= size {
+                return Ok(digest.finish());
+            }
+        }
+    }
+
     fn get(
         &self,
         name: &'static str,
@@ -262,6 +348,13 @@ pub(super) fn dataset_path(dataset: &DatasetRef, version: &Version) -> String {
 
 pub(super) fn table_path(table: &TableRef, version: &Version) -> String {
     format!("/tables/{}", encode_segment(&table.at(version)))
+}
+
+/// First byte and total of `bytes 0-9/100`.
+fn content_range(text: &str) -> Option<(u64, u64)> {
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _) = range.split_once('-')?;
+    Some((first.trim().parse().ok()?, total.trim().parse().ok()?))
 }
 
 /// The MD5 in whatever header says it (contract 10.4): `Digest: md5=..`,

@@ -12,44 +12,15 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Sink};
 use super::body::{Body, Outgoing, Throttle};
 use super::endpoint::{Endpoint, Origin, decode};
-use super::error::{ApiError, ApiErrorKind, Failure, Subject};
+use super::error::{ApiError, ApiErrorKind, Failure, Method, Subject};
 use super::http::{AgentOptions, Head, Line, SetupError, length_of};
 use super::pacer::{Bandwidth, Pacer, RateLimit, http_date_ms, retry_after};
-use super::proxy::ProxySettings;
 use super::request::{Answered, Repeat, Request, Target};
-use super::retry::{Backoff, Call, RetryPolicy, Wait, WaitReason};
+use super::retry::{Backoff, Call, Wait, WaitReason};
+use super::settings::{HttpSettings, user_agent};
 use super::stats::{Counters, Exchanged, HttpStats};
-use super::token::TokenSource;
 use super::trial::{Attempted, Next, Trial};
 use super::words::{Secrets, Words};
-
-/// How the client is set up.
-#[derive(Debug)]
-pub struct HttpSettings {
-    /// Where the API is.
-    pub endpoint: Endpoint,
-    /// The token and where it comes from.
-    pub token: TokenSource,
-    /// PEM certificates that are trusted instead of the system's.
-    pub ca_cert: Option<Vec<u8>>,
-    /// The proxy, if any.
-    pub proxy: ProxySettings,
-    /// Workers that will use the client at once.
-    pub connections: usize,
-    /// How long the server may be silent, and how long it may work on an answer.
-    pub timeout: Duration,
-    /// API calls per second, at most.
-    pub tps_limit: Option<f64>,
-    /// Bytes of content per second, at most, over all workers.
-    pub bandwidth: Option<u64>,
-    /// How patient the client is.
-    pub retry: RetryPolicy,
-    /// Said in `User-Agent`: a run's id, for instance.
-    pub agent_comment: String,
-    /// The clock, in milliseconds since 1970. Only asked when a server says
-    /// `Retry-After` as a date and not what time it is.
-    pub now_ms: fn() -> i64,
-}
 
 /// The client: one for a process, shared by all workers.
 pub struct Http {
@@ -58,6 +29,8 @@ pub struct Http {
     pacers: Mutex<BTreeMap<Origin, Arc<Pacer>>>,
     bandwidth: Option<Bandwidth>,
     counters: Counters,
+    /// API calls under way that change something.
+    effects: AtomicU64,
     streams: AtomicU64,
 }
 
@@ -70,6 +43,11 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
+    /// A planned wait as it is really waited.
+    pub(super) fn scaled(&self, wait: Duration) -> Duration {
+        self.settings.retry.scaled(wait)
+    }
+
     /// Sets the client up; sends nothing.
     pub fn new(settings: HttpSettings) -> Result<Self, SetupError> {
         let user_agent = user_agent(&settings.agent_comment);
@@ -85,6 +63,7 @@ impl Http {
             pacers: Mutex::default(),
             bandwidth: settings.bandwidth.map(Bandwidth::new),
             counters: Counters::default(),
+            effects: AtomicU64::new(0),
             streams: AtomicU64::new(0),
             settings,
         })
@@ -107,6 +86,12 @@ impl Http {
         stats.connections = self.line.connections();
         stats.rate_limit = self.pacer(self.settings.endpoint.origin()).seen();
         stats
+    }
+
+    /// Exchanges that have ended, and API calls under way that change something.
+    pub fn traffic(&self) -> (u64, u64) {
+        let effects = self.effects.load(Ordering::Relaxed);
+        (self.counters.requests(), effects)
     }
 
     /// A jitter stream of its own.
@@ -134,12 +119,12 @@ impl Http {
         mut sink: Sink<'_>,
     ) -> Result<Answered, ApiError> {
         let started = Instant::now();
-        let mut trial = Trial::new(self.backoff());
         let subject = self.subject(request);
         let place = match self.place(request) {
             Ok(place) => place,
             Err(failure) => return Err(failure.into_error(subject, 0, started.elapsed())),
         };
+        let mut trial = Trial::new(self.backoff(), &place.pacer);
         loop {
             let attempt_started = Instant::now();
             let outcome = self.attempt(call, request, &place, &trial, (&mut body, &mut sink));
@@ -203,7 +188,6 @@ impl Http {
         let throttle = Throttle {
             call,
             bandwidth: self.bandwidth.as_ref(),
-            policy: &self.settings.retry,
         };
         let is_repeat = trial.attempts > 0;
         let mut outgoing = Outgoing::start(body, is_repeat, throttle).map_err(local)?;
@@ -218,7 +202,12 @@ impl Http {
             through_proxy: place.through_proxy,
         };
         let started = Instant::now();
+        let has_effect = is_metered(request) && !is_reading(request.method);
+        self.effects
+            .fetch_add(u64::from(has_effect), Ordering::Relaxed);
         let result = self.line.exchange(&head, &mut outgoing, length, sink);
+        self.effects
+            .fetch_sub(u64::from(has_effect), Ordering::Relaxed);
         let (status, received_bytes) = match &result {
             Ok(answer) => (Some(answer.status), answer.received),
             Err(failure) => (failure.status, 0),
@@ -267,7 +256,7 @@ impl Http {
     ) -> bool {
         const WORTH_TELLING: Duration = Duration::from_millis(200);
         let mut is_told = false;
-        let metered = matches!(request.target, Target::Api(_));
+        let metered = is_metered(request);
         loop {
             if call.cancel.is_cancelled() {
                 return false;
@@ -297,6 +286,9 @@ impl Http {
             remaining: answer.headers.number("x-ratelimit-remaining"),
         };
         let good = answer.status != 429;
+        if good && answer.status < 500 {
+            place.pacer.is_well();
+        }
         let scale = self.settings.retry.scale;
         place.pacer.answered(Instant::now(), good, said, scale);
         if place.is_api {
@@ -396,18 +388,15 @@ impl Http {
     }
 }
 
-/// `redivis-ingest/1.2.3 (comment)`, with nothing in it that could end a header.
-fn user_agent(comment: &str) -> String {
-    let name = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    let comment: String = comment
-        .chars()
-        .filter(|c| (c.is_ascii_graphic() || *c == ' ') && !matches!(c, '(' | ')' | '\\'))
-        .take(200)
-        .collect();
-    if comment.trim().is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name} ({})", comment.trim())
+/// Whether a request counts as a call of the API.
+fn is_metered(request: &Request<'_>) -> bool {
+    matches!(request.target, Target::Api(_))
+}
+
+fn is_reading(method: Method) -> bool {
+    match method {
+        Method::Get | Method::Head => true,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => false,
     }
 }
 

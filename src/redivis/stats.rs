@@ -91,6 +91,11 @@ impl Counters {
         }
     }
 
+    /// Exchanges that have ended.
+    pub(super) fn requests(&self) -> u64 {
+        self.lock().totals.requests
+    }
+
     pub(super) fn snapshot(&self) -> HttpStats {
         let state = self.lock();
         let mut stats = state.totals.clone();

@@ -8,7 +8,7 @@ use super::limits::FIRST_CONNECT_ATTEMPTS;
 use super::pacer::Pacer;
 use super::request::{Repeat, Request};
 use super::retry::{Backoff, Wait, WaitReason};
-use super::send::HttpSettings;
+use super::settings::HttpSettings;
 use crate::base::Secret;
 
 /// How far the attempts of one request have come.
@@ -18,6 +18,8 @@ pub(super) struct Trial<'a> {
     pub(super) attempts: u32,
     /// The last attempt's time.
     pub(super) took: Duration,
+    /// How often the service was well before the first attempt.
+    times_well: u64,
     was_stale: bool,
     was_renewed: bool,
 }
@@ -37,11 +39,12 @@ pub(super) enum Next {
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(backoff: Backoff<'a>) -> Self {
+    pub(super) fn new(backoff: Backoff<'a>, pacer: &Pacer) -> Self {
         Self {
             backoff,
             attempts: 0,
             took: Duration::ZERO,
+            times_well: pacer.times_well(),
             was_stale: false,
             was_renewed: false,
         }
@@ -92,7 +95,14 @@ impl<'a> Trial<'a> {
         if is_unreachable && self.attempts >= FIRST_CONNECT_ATTEMPTS {
             return Next::GiveUp;
         }
+        let is_outage = is_network || failure.kind == ApiErrorKind::Unavailable;
+        if is_outage && pacer.is_out() {
+            return Next::GiveUp;
+        }
         let Some(delay) = self.backoff.next(self.took, failure.retry_after) else {
+            if is_outage {
+                pacer.gave_up(self.times_well);
+            }
             return Next::GiveUp;
         };
         Next::After(Wait {

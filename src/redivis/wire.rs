@@ -210,6 +210,8 @@ pub(super) struct Version {
     created_at: Option<Int>,
     #[serde(default)]
     released_at: Option<Int>,
+    #[serde(default)]
+    can_release: Option<bool>,
 }
 
 impl Version {
@@ -223,6 +225,7 @@ impl Version {
             is_deleted: self.is_deleted.unwrap_or(false),
             created_at: self.created_at.map(|at| at.0),
             released_at: self.released_at.map(|at| at.0),
+            can_release: self.can_release,
         })
     }
 }

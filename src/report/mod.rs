@@ -13,11 +13,13 @@ mod plan_names;
 mod plan_text;
 mod plan_totals;
 mod progress;
+mod receipts;
 mod run_text;
 #[cfg(test)]
 mod sample;
 mod style;
 mod summary;
+mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
@@ -26,6 +28,11 @@ pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
 pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
-pub use style::TextStyle;
+pub use receipts::{
+    MergeRules, ReceiptReader, ReceiptSorter, ReceiptsError, ReceiptsOwner, StillThere,
+    update_receipts,
+};
+pub use style::{TextStyle, clean, count, number};
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
+pub use verify::{VerifyFacts, VerifyTally, checked_line, checked_text, verify_line, write_verify};
 pub use words::reason_words;

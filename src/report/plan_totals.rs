@@ -8,6 +8,9 @@ use super::style::{TextStyle, Tone, count, number, size, write_fact};
 use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject};
 use crate::redivis::Endpoint;
 
+/// Seconds from which on the rate limit's floor is told.
+const WORTH_SAYING: u64 = 3;
+
 /// Writes the totals, the legend and the last line.
 pub(super) fn write_totals(
     out: &mut dyn Write,
@@ -222,7 +225,8 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
     if kinds.is_empty() {
         return String::new();
     }
-    let floor = floor_seconds.filter(|seconds| *seconds > 0).map(|seconds| {
+    let floor = floor_seconds.filter(|seconds| *seconds >= WORTH_SAYING);
+    let floor = floor.map(|seconds| {
         let floor = super::style::duration(seconds.saturating_mul(1000));
         format!("; the rate limit makes that {floor} at least")
     });
@@ -265,6 +269,41 @@ mod tests {
         assert_eq!(
             run_command(&plan, "my dir/it's.yaml"),
             r"`redivis-ingest run 'my dir/it'\''s.yaml' --endpoint sandbox` with the same selection"
+        );
+    }
+
+    #[test]
+    fn rows_that_go_are_summed_over_tables_and_not_over_jobs() {
+        let with_rows = |name: &str, table: &str| {
+            let mut job = sample::files_job(1);
+            job.job = name.parse().unwrap();
+            job.table = sample::table(table);
+            job.replaced_rows = Some(1200);
+            job
+        };
+        let jobs = vec![
+            with_rows("a", "one"),
+            with_rows("b", "two"),
+            with_rows("c", "one"),
+            sample::files_job(1),
+        ];
+        let plan = sample::plan_of(Vec::new(), jobs);
+
+        assert_eq!(PlanLines::new(&plan).totals(None).replaced_rows, 2400);
+    }
+
+    #[test]
+    fn the_rate_limit_is_told_when_it_makes_a_difference() {
+        let calls = Calls {
+            reads: 3,
+            ..Calls::default()
+        };
+
+        assert_eq!(calls_text(&calls, Some(1)), "3 (3 reads)");
+        assert_eq!(calls_text(&calls, None), "3 (3 reads)");
+        assert_eq!(
+            calls_text(&calls, Some(3)),
+            "3 (3 reads); the rate limit makes that 3 s at least"
         );
     }
 }

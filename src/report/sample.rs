@@ -128,6 +128,7 @@ pub(super) fn plan_of(items: Vec<Item>, jobs: Vec<JobPlan>) -> Plan {
         }],
         jobs,
         is_whole: true,
+        id: std::sync::OnceLock::new(),
     }
 }
 
@@ -253,6 +254,7 @@ fn taxa() -> JobPlan {
         path: PathBuf::from("export/taxa.parquet"),
         fingerprint: print(2_097_152),
         md5: Md5Digest::of(b"taxa"),
+        sha256: Sha256Digest::of(b"taxa"),
         identity: identity("taxa", "export/taxa.parquet", 0, 0),
         kind: UploadType::Parquet,
         options: crate::base::UploadOptions::default(),

@@ -53,7 +53,7 @@ impl TextStyle {
 
 /// Text from files, manifests and servers without what could move the cursor,
 /// start another line or reverse the reading order.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -91,7 +91,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// `12,345`.
-pub(super) fn number(value: u64) -> String {
+pub fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -104,7 +104,7 @@ pub(super) fn number(value: u64) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn count(value: u64, one: &str) -> String {
+pub fn count(value: u64, one: &str) -> String {
     if value == 1 {
         format!("1 {one}")
     } else {

@@ -98,6 +98,11 @@ fn head(digest: &str) -> String {
 /// A reason code in words.
 fn reason(reason: Reason, subject: &Subject) -> &'static str {
     let is_file = matches!(subject, Subject::RemoteFile(_) | Subject::File(_));
+    reason_of(reason, is_file)
+}
+
+/// The same where only the kind of thing is known.
+pub(super) fn reason_of(reason: Reason, is_file: bool) -> &'static str {
     match reason {
         Reason::NotOnRemote => "not on the remote",
         Reason::OtherSize => "other size",
@@ -106,6 +111,8 @@ fn reason(reason: Reason, subject: &Subject) -> &'static str {
         Reason::SameSize => "same size",
         Reason::Receipt => "same size; the MD5 is known from an earlier run",
         Reason::Unverifiable => "same size; the remote tells no MD5 and no earlier run does",
+        Reason::SameBytes => "read back: the same bytes",
+        Reason::OtherBytes => "read back: other bytes",
         Reason::Kept => "differs and is kept (`on_change: keep`)",
         Reason::ChangeRefused => "differs, and `on_change` is `fail`",
         Reason::NotInSources => "only on the remote, stays there",

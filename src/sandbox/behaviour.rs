@@ -63,6 +63,8 @@ pub struct Behaviour {
     /// Q7: files of at least this many bytes that came through a resumable
     /// session have no MD5, as composed objects have none.
     pub null_md5_from_bytes: Option<u64>,
+    /// 8.2: temp uploads from this size on are resumable, whatever was asked.
+    pub resumable_from_bytes: Option<u64>,
     /// Q8: temp uploads live on the API's own origin and need the token.
     pub storage_on_api_origin: bool,
     /// Q9: the storage refuses a request with an `Authorization` header.
@@ -145,6 +147,7 @@ impl Behaviour {
             file_md5_form: DigestForm::Base64,
             upload_hash_form: DigestForm::Hex,
             null_md5_from_bytes: None,
+            resumable_from_bytes: None,
             storage_on_api_origin: false,
             storage_refuses_authorization: false,
             resume_incomplete_as_200: false,

@@ -233,6 +233,7 @@ fn respond(asked: Asked<'_>, body: &mut Body<'_>) -> Outcome {
         | Fault::LoseSession { .. }
         | Fault::ExpireUrl
         | Fault::WrongMd5
+        | Fault::BitRot
         | Fault::WrongCount
         | Fault::RenameUpload
         | Fault::LagNumRows { .. } => handled(shared, head, route, body, Some(fault)),

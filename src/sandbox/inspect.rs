@@ -131,6 +131,20 @@ impl FileView {
 
 impl UploadView {
     /// The bytes of the file that was sent; none for a stream.
+    pub fn open(&self) -> io::Result<impl io::Read> {
+        self.content.read()
+    }
+
+    /// The inserted rows, each a JSON object on a line of its own.
+    pub fn open_rows(&self) -> io::Result<Box<dyn io::Read>> {
+        if self.inserted.bytes == 0 {
+            return Ok(Box::new(io::empty()));
+        }
+        let file = std::fs::File::open(&self.rows)?;
+        Ok(Box::new(file.take(self.inserted.bytes)))
+    }
+
+    /// The bytes of the file that was sent; none for a stream.
     pub fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.content.read()?.read_to_end(&mut bytes)?;

@@ -76,6 +76,11 @@ impl Log {
         held.kept.iter().cloned().collect()
     }
 
+    pub(super) fn take(&self) -> Vec<Request> {
+        let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        held.kept.drain(..).collect()
+    }
+
     pub(super) fn clear(&self) {
         let mut held = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         held.kept.clear();

@@ -48,7 +48,7 @@ use std::time::Duration;
 pub use behaviour::{Behaviour, Character, DigestForm, ErrorShape, MissingBytes};
 pub use clock::{Clock, ManualClock};
 pub use faults::{
-    Fault, FaultKind, FaultRule, FaultScript, Hardness, Nth, Operation, RetryAfter, Schedule,
+    Dice, Fault, FaultKind, FaultRule, FaultScript, Hardness, Nth, Operation, RetryAfter, Schedule,
 };
 pub use gate::{FreezePoint, Thaw};
 pub use http::Method;
@@ -56,7 +56,7 @@ pub use inspect::{DatasetView, FileView, Inspect, TableView, UploadView, Version
 pub use journal::JournalError;
 pub use log::{Origin, Request};
 pub use rate::RateLimit;
-pub use seed::Seed;
+pub use seed::{Seed, SeedTable};
 
 use crate::base::{CancelToken, Sha256Digest};
 use faults::Faults;
@@ -90,6 +90,8 @@ pub struct SandboxOptions {
     pub clock: Clock,
     /// What exists at the start.
     pub seed: Seed,
+    /// Tables that exist in the drafts at the start.
+    pub tables: Vec<SeedTable>,
 }
 
 /// Why an emulator does not start.
@@ -226,7 +228,8 @@ impl Sandbox {
             },
         };
         settings.save(&path).map_err(failed)?;
-        seed::plant(&store, &options.seed, options.clock.now_ms(), failed)?;
+        let planted = (&options.seed, options.tables.as_slice());
+        seed::plant(&store, planted, options.clock.now_ms(), failed)?;
         let faults = Faults::default();
         faults.set(options.faults);
         let shared = Arc::new(Shared {
@@ -285,6 +288,17 @@ impl Sandbox {
     /// Forgets them; counting for [`Sandbox::wait_for_requests`] starts again.
     pub fn clear_requests(&self) {
         self.shared.log.clear();
+    }
+
+    /// The same, forgotten as they are handed over: none is told twice, none is
+    /// lost. Counting for [`Sandbox::wait_for_requests`] goes on.
+    pub fn take_requests(&self) -> Vec<Request> {
+        self.shared.log.take()
+    }
+
+    /// Applies all effects that would come late, now.
+    pub fn settle(&self) {
+        late::apply_due(&self.shared, u64::MAX);
     }
 
     /// Waits until this many requests have ended since the start or the last

@@ -13,13 +13,16 @@ pub fn head(bytes: &[u8]) -> Option<usize> {
     Some(length)
 }
 
-/// Names and contents of a multipart body that arrives in pieces of `step`
+/// A part's name and its content.
+pub type NamedPart = (String, Vec<u8>);
+
+/// The parts of a multipart body that arrives in pieces of `step`
 /// bytes.
 pub fn multipart(
     content_type: &str,
     body: &[u8],
     step: usize,
-) -> io::Result<Option<Vec<(String, Vec<u8>)>>> {
+) -> io::Result<Option<Vec<NamedPart>>> {
     let Some(boundary) = boundary(content_type) else {
         return Ok(None);
     };

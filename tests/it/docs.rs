@@ -151,8 +151,11 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "check",
         "plan",
         "run",
+        "verify",
+        "release",
         "status",
         "sandbox",
+        "rehearse",
         "schema",
         "completions",
     ];
@@ -161,7 +164,23 @@ fn every_flag_and_command_that_a_page_names_exists() {
         known.extend(known_flags(&world, command));
     }
     // Of other programs.
-    let foreign = ["--release", "--path", "--parallel", "--locked"];
+    let foreign = [
+        "--release",
+        "--path",
+        "--parallel",
+        "--locked",
+        "--out",
+        "--only",
+        // airflow
+        "--conf",
+        "--conn-password",
+        "--conn-type",
+        // sbatch
+        "--dependency",
+        "--parsable",
+        "--time",
+        "--wrap",
+    ];
     for (path, text) in pages() {
         for code in text.split('`').skip(1).step_by(2) {
             for word in code.split_whitespace() {
@@ -388,12 +407,14 @@ fn every_example_is_planned_and_run_and_then_there_is_nothing_to_do() {
 /// A session in a page: each `$` line is run in turn, and what is printed must have
 /// the lines that the page shows, in their order, up to `…`.
 #[test]
-fn the_sessions_of_the_readme_print_what_it_shows() {
-    let text = fs::read_to_string(repository().join("README.md")).unwrap();
+fn the_sessions_of_the_pages_print_what_they_show() {
+    let read = |page: &str| fs::read_to_string(repository().join(page)).unwrap();
+    let text = read("README.md") + &read("docs/rehearse.md");
     let world = World::new(redivis_ingest::sandbox::Character::Friendly);
     let mut tested = 0;
     for (kind, block) in blocks(&text) {
-        if kind != "console" || !block.contains("--endpoint sandbox") {
+        let is_here = ["--endpoint sandbox", " rehearse "];
+        if kind != "console" || !is_here.iter().any(|words| block.contains(words)) {
             continue;
         }
         let mut shown = Vec::new();
@@ -422,5 +443,5 @@ fn the_sessions_of_the_readme_print_what_it_shows() {
         }
         tested += 1;
     }
-    assert!(tested >= 2, "{tested}");
+    assert!(tested >= 4, "{tested}");
 }

@@ -17,15 +17,31 @@ mod frame;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod pace;
+#[cfg(test)]
 mod plan_files;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod receipts;
+#[cfg(test)]
+mod rehearse;
+#[cfg(test)]
+mod release_command;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
@@ -41,10 +57,18 @@ mod run_uploads;
 #[cfg(test)]
 mod saved_plan;
 #[cfg(test)]
+mod saved_plan_again;
+#[cfg(test)]
 mod security;
+#[cfg(test)]
+mod shards;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
 mod surface;
+#[cfg(test)]
+mod verify;

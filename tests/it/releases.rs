@@ -2,9 +2,11 @@
 //! is never sent again.
 
 use redivis_ingest::base::PartName;
-use redivis_ingest::sandbox::{Behaviour, Character, Operation, SandboxOptions};
+use redivis_ingest::sandbox::{
+    Behaviour, Character, Fault, FaultScript, Nth, Operation, SandboxOptions,
+};
 
-use crate::harness::{DATASET, World, under_both};
+use crate::harness::{DATASET, SCANS, World, under_both};
 use crate::run_rows::{NUMBERS, csv, settles};
 
 #[test]
@@ -305,6 +307,104 @@ fn a_release_that_a_killed_run_did_not_reach_is_made_by_the_next() {
 }
 
 #[test]
+fn a_log_that_was_rotated_is_not_sent_again() {
+    for is_released in [false, true] {
+        under_both(|world| {
+            world
+                .manifest(NUMBERS)
+                .file("rows/log.csv", csv(1000..1200))
+                .file("rows/log.1.csv", csv(3000..3100));
+            world.run(&[]).exits(0);
+            if is_released {
+                world.release();
+            }
+
+            let rename = |from, to| std::fs::rename(world.path(from), world.path(to)).unwrap();
+            rename("rows/log.1.csv", "rows/log.2.csv");
+            rename("rows/log.csv", "rows/log.1.csv");
+            world.file("rows/log.csv", csv(2000..2010));
+            world.forget_state().sandbox().clear_requests();
+            world.run(&[]).exits(0);
+
+            assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+            assert!(world.requests_of(Operation::DeleteUpload).is_empty());
+            let mut wanted: Vec<u64> = (1000..1200).chain(2000..2010).chain(3000..3100).collect();
+            wanted.sort_unstable();
+            assert_eq!(world.numbers("n"), wanted);
+            settles(&world);
+        });
+    }
+}
+
+#[test]
+fn a_released_upload_whose_path_another_file_took_is_not_sent_again() {
+    const JOBS: &str = "
+jobs:
+  - name: taxa
+    table: taxa
+    uploads: [{ path: 'taxa/*' }]
+";
+    under_both(|world| {
+        world.manifest(JOBS).file("taxa/new.csv", "id\n1\n");
+        world.run(&[]).exits(0);
+        world.release();
+
+        std::fs::rename(world.path("taxa/new.csv"), world.path("taxa/old.csv")).unwrap();
+        world.file("taxa/new.csv", "id\n2\n").forget_state();
+        world.run(&[]).exits(0);
+
+        assert_eq!(world.table("taxa", |table| table.num_rows), 2);
+        settles(&world);
+    });
+}
+
+#[test]
+fn files_that_a_killed_run_did_not_release_are_released_by_the_next() {
+    under_both(|world| {
+        world.manifest(SCANS).file("data/a", "one");
+        world.run(&[]).exits(0);
+
+        let releasing = format!("release: true\n{SCANS}");
+        world.manifest(&releasing);
+        world.run(&[]).exits(0);
+        assert_eq!(world.requests_of(Operation::Release).len(), 1);
+        settles(&world);
+
+        // The same over an earlier release; and a draft that changes nothing waits
+        // for nothing.
+        world.file("data/a", "two").manifest(SCANS);
+        world.run(&[]).exits(0);
+        world.manifest(&releasing).forget_state();
+        world.run(&[]).exits(0);
+        assert_eq!(world.requests_of(Operation::Release).len(), 1);
+        world.create_next();
+        settles(&world);
+    });
+}
+
+#[test]
+fn a_release_that_waits_for_something_temporary_is_temporary_too() {
+    use redivis_ingest::sandbox::{Fault, FaultScript, Nth};
+
+    under_both(|world| {
+        world
+            .manifest(&format!("release: true\n{NUMBERS}"))
+            .file("rows/a.csv", csv(1000..1010));
+        world.faults(FaultScript::none().with(
+            Operation::CreateUpload,
+            Nth::After(0),
+            Fault::CutBeforeEffect,
+        ));
+        world.run(&[]).exits(75);
+        assert!(world.requests_of(Operation::Release).is_empty());
+
+        world.faults(FaultScript::none());
+        world.run(&[]).exits(0);
+        assert_eq!(world.requests_of(Operation::Release).len(), 1);
+    });
+}
+
+#[test]
 fn what_others_changed_is_released_only_when_the_manifest_allows_it() {
     under_both(|world| {
         world
@@ -373,4 +473,23 @@ jobs:
             "ri1_taxa_2026_89412a06_b2c8ff5f_0_0_w2t42uxo5ntqbdzh3twu7anlwf",
         ]
     );
+}
+
+#[test]
+fn a_release_that_waits_for_what_is_temporary_is_temporary_itself() {
+    under_both(|world| {
+        world
+            .manifest(&format!("release: true\n{NUMBERS}"))
+            .file("rows/a.csv", csv(1000..1050));
+        let busy = Fault::StatusAfterEffect { code: 500 };
+        world.faults(FaultScript::none().with(Operation::InsertRows, Nth::After(0), busy));
+
+        world.run(&[]).exits(75);
+
+        assert!(world.requests_of(Operation::Release).is_empty());
+        world.faults(FaultScript::none());
+        world.run(&[]).exits(0);
+        let seen = world.inspect();
+        assert_eq!(seen.table(DATASET, "v1.0", "n").unwrap().num_rows, 50);
+    });
 }

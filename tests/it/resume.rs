@@ -3,7 +3,9 @@
 
 use std::io::Write as _;
 
-use redivis_ingest::sandbox::{Character, Fault, FaultScript, FreezePoint, Nth, Operation, Thaw};
+use redivis_ingest::sandbox::{
+    Behaviour, Character, Fault, FaultScript, FreezePoint, Nth, Operation, SandboxOptions, Thaw,
+};
 
 use crate::harness::{PATIENCE, SCANS, World, item, kill, noise, under_both};
 
@@ -337,6 +339,60 @@ fn what_was_staged_before_a_kill_is_not_sent_again() {
         assert_eq!(report["totals"]["bytes_sent"], 0);
         world.finds_nothing_to_do();
     }
+}
+
+#[test]
+fn what_a_lagging_listing_does_not_show_after_a_kill_is_not_sent_again() {
+    let character = Character::Worst;
+    let requests = undisturbed(character);
+    let is_attach = |one: &&(u64, Operation)| one.1 == Operation::AttachFiles;
+    let attached = requests.iter().rfind(is_attach).unwrap().0;
+    let world = small_world(character);
+    kill_at(
+        &world,
+        attached + 1,
+        FreezePoint::BeforeEffect,
+        Thaw::Abandon,
+    );
+    assert_eq!(world.asked(Operation::PutFile).len(), SMALL.len());
+    world.sandbox().clear_requests();
+
+    world.run(&[]).exits(0);
+
+    assert!(world.asked(Operation::PutFile).is_empty());
+    holds_small(&world);
+}
+
+#[test]
+fn a_file_without_an_md5_is_not_sent_again_after_a_kill() {
+    let behaviour = Behaviour {
+        resumable_from_bytes: Some(1),
+        null_md5_from_bytes: Some(1),
+        ..Behaviour::friendly()
+    };
+    let new_world = || {
+        let world = World::with(SandboxOptions {
+            behaviour: Some(behaviour.clone()),
+            ..SandboxOptions::default()
+        });
+        world.manifest(SCANS).file("data/a", "no MD5 is told of it");
+        world
+    };
+    let world = new_world();
+    let first = world.sandbox().next_request_number();
+    world.run(&ONE_BY_ONE).exits(0);
+    let requests = world.sandbox().requests();
+    let attached = requests
+        .iter()
+        .find(|request| request.operation == Operation::AttachFiles);
+    let next = attached.unwrap().number - first + 1;
+    let world = new_world();
+    kill_at(&world, next, FreezePoint::BeforeEffect, Thaw::Abandon);
+    world.sandbox().clear_requests();
+
+    world.run(&[]).exits(0).says("Nothing to do");
+
+    assert!(world.writes().is_empty(), "{:#?}", world.writes());
 }
 
 /// Listings settle doubts and are the last look.

@@ -3,9 +3,11 @@
 use std::io::Write as _;
 
 use redivis_ingest::base::PartName;
-use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter};
+use redivis_ingest::sandbox::{
+    Behaviour, Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter, SandboxOptions,
+};
 
-use crate::harness::{World, under_both};
+use crate::harness::{DATASET, World, under_both};
 
 /// One job of numbers; parts of about 90 rows.
 pub(crate) const NUMBERS: &str = "
@@ -697,6 +699,34 @@ fn a_run_that_is_killed_anywhere_ends_with_each_row_once() {
 }
 
 #[test]
+fn rows_of_a_killed_run_that_are_not_counted_yet_are_not_sent_again() {
+    let behaviour = Behaviour {
+        num_rows_lag: 3,
+        ..Behaviour::friendly()
+    };
+    let new_world = || {
+        let world = World::with(SandboxOptions {
+            behaviour: Some(behaviour.clone()),
+            ..SandboxOptions::default()
+        });
+        world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1050));
+        world
+    };
+    let world = new_world();
+    let first = world.sandbox().next_request_number();
+    world.run(&["-j", "1"]).exits(0);
+    let next = world.requests_of(Operation::InsertRows)[0].number - first + 1;
+    let world = new_world();
+    assert!(world.kill_run_at(next, FreezePoint::BeforeEffect, &["-j", "1"]));
+    assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+
+    world.run(&[]).exits(0);
+
+    assert_eq!(world.requests_of(Operation::InsertRows).len(), 1);
+    assert_eq!(world.numbers("n"), (1000..1050).collect::<Vec<_>>());
+}
+
+#[test]
 fn an_unfinished_attempt_is_deleted_and_sent_again() {
     under_both(|world| {
         world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1050));
@@ -875,5 +905,29 @@ fn a_source_that_changes_under_the_run_is_drifted_and_its_old_parts_stay() {
         assert_eq!(world.upload_names("n"), before);
         world.run(&[]).exits(0);
         assert_eq!(world.numbers("n"), (3000..3070).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_the_platform_renamed_for_a_killed_run_is_deleted() {
+    under_both(|world| {
+        world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1010));
+        world.run(&[]).exits(0);
+        let names = world.upload_names("n");
+        world.put_stream(
+            "n",
+            &format!("{}_1", names[0]),
+            r#"[{"name":"n","type":"integer"}]"#,
+            "",
+        );
+        world.manifest(&format!("release: true\n{NUMBERS}"));
+        world.forget_state();
+
+        world.run(&[]).exits(0);
+
+        let deleted = world.requests_of(Operation::DeleteUpload);
+        assert_eq!(deleted.len(), 1);
+        let seen = world.inspect();
+        assert_eq!(seen.table(DATASET, "v1.0", "n").unwrap().num_rows, 10);
     });
 }

@@ -3,7 +3,7 @@
 use redivis_ingest::base::PartName;
 use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation};
 
-use crate::harness::{World, under_both};
+use crate::harness::{DATASET, World, under_both};
 use crate::run_rows::settles;
 
 const JOBS: &str = "
@@ -50,12 +50,10 @@ fn files_are_imported_under_names_that_say_what_they_are() {
 fn a_parquet_file_arrives_byte_for_byte() {
     under_both(|world| {
         let parquet = std::fs::read(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/data/taxa.parquet"),
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("manifests/data/penguins/penguins.parquet"),
         )
-        .unwrap_or_default();
-        if parquet.is_empty() {
-            return;
-        }
+        .unwrap();
         world.manifest(JOBS).file("taxa/t.parquet", &parquet);
         world.run(&[]).exits(0);
         assert_eq!(bytes_of(&world), [parquet]);
@@ -349,4 +347,35 @@ fn twins_on_the_remote_are_refused() {
         assert_eq!(names.len(), 3);
         world.run(&[]).exits(0);
     });
+}
+
+#[test]
+fn a_creation_whose_effect_comes_late_does_not_import_the_file_twice() {
+    // From the second attempt on to after the release.
+    for after_requests in [0, 1, 2, 3, 4, 6, 8, 10, 12, 16] {
+        under_both(|world| {
+            world
+                .manifest(&format!("release: true\n{JOBS}"))
+                .file("taxa/a.csv", "id\n1\n2\n");
+            let late = Fault::LateEffect {
+                after_requests,
+                code: None,
+            };
+            world.faults(FaultScript::none().with(Operation::CreateUpload, Nth::Nth(1), late));
+
+            world.run(&[]).exits(0);
+
+            // The second attempt names the same temp upload.
+            assert_eq!(world.requests_of(Operation::PutFile).len(), 1);
+            let seen = world.inspect();
+            let released = seen.table(DATASET, "v1.0", "taxa").unwrap();
+            assert_eq!(released.num_rows, 2, "after {after_requests} requests");
+            for _ in 0..20 {
+                world.http("GET", &format!("/datasets/{DATASET}"), "");
+            }
+            let seen = world.inspect();
+            let released = seen.table(DATASET, "v1.0", "taxa").unwrap();
+            assert_eq!(released.num_rows, 2, "after {after_requests} requests");
+        });
+    }
 }

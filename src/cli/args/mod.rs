@@ -21,8 +21,8 @@ pub use groups::{
 };
 pub use twins::{Parsed, parse, twins_behind};
 pub use values::{
-    ChunkSize, ColorChoice, Compare, Format, LogFormat, LogLevel, ProgressChoice, Protocol, Shard,
-    ShellChoice, StateDir, TransferCount,
+    ChunkSize, ColorChoice, Compare, Format, LogFormat, LogLevel, ProgressChoice, Protocol,
+    ReadBack, Shard, ShellChoice, StateDir, TransferCount,
 };
 
 #[cfg(feature = "sandbox")]
@@ -74,6 +74,16 @@ pub enum Command {
         after_help = "Examples:\n  redivis-ingest run manifest.yaml\n  redivis-ingest run manifest.yaml --plan plan.ndjson\n  redivis-ingest run manifest.yaml --endpoint sandbox"
     )]
     Run(Box<RunArgs>),
+    /// Compare the remote with the sources, reading every byte; nothing is written
+    #[command(
+        after_help = "Examples:\n  redivis-ingest verify manifest.yaml\n  redivis-ingest verify manifest.yaml --read-back all\n  redivis-ingest verify manifest.yaml --receipts receipts/"
+    )]
+    Verify(Box<VerifyArgs>),
+    /// Verify every job, then release the dataset
+    #[command(
+        after_help = "Example:\n  redivis-ingest release manifest.yaml --notes 'March, corrected'"
+    )]
+    Release(Box<ReleaseArgs>),
     /// Show past runs and what can be continued
     #[command(after_help = "Example:\n  redivis-ingest status manifest.yaml")]
     Status(StatusArgs),
@@ -83,6 +93,12 @@ pub enum Command {
         after_help = "Example:\n  redivis-ingest sandbox --port 8088 --dataset demo.survey\n  REDIVIS_API_ENDPOINT=http://127.0.0.1:8088/api/v1 redivis-ingest run manifest.yaml"
     )]
     Sandbox(SandboxArgs),
+    /// Run a manifest against a misbehaving sandbox, and prove what came of it
+    #[cfg(feature = "sandbox")]
+    #[command(
+        after_help = "Examples:\n  redivis-ingest rehearse manifest.yaml\n  redivis-ingest rehearse manifest.yaml --kill --seed 7"
+    )]
+    Rehearse(Box<RehearseArgs>),
     /// Print the manifest's JSON Schema
     #[command(after_help = "Example:\n  redivis-ingest schema > redivis-ingest.schema.json")]
     Schema,
@@ -100,9 +116,13 @@ impl Command {
             Self::Check(args) => args.output.format,
             Self::Plan(args) => args.output.format,
             Self::Run(args) => args.output.format,
+            Self::Verify(args) => args.output.format,
+            Self::Release(args) => args.output.format,
             Self::Status(args) => args.output.format,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => Format::Text,
+            #[cfg(feature = "sandbox")]
+            Self::Rehearse(args) => args.output.format,
             Self::Schema | Self::Completions(_) => Format::Text,
         }
     }
@@ -190,6 +210,76 @@ pub struct RunArgs {
     /// Write the one-line JSON summary there
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub summary: Option<PathBuf>,
+    /// Keep receipts of all that is delivered in this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub receipts: Option<PathBuf>,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Which stored files to download and hash
+    #[arg(long, value_enum, default_value_t = ReadBack::Needed, value_name = "WHICH")]
+    pub read_back: ReadBack,
+    /// Compare with the receipts in this folder instead of the sources
+    #[arg(long, value_name = "DIR")]
+    pub receipts: Option<PathBuf>,
+    /// Keep receipts of all that matches in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "receipts")]
+    pub write_receipts: Option<PathBuf>,
+    /// List what matches too
+    #[arg(long)]
+    pub all: bool,
+    /// Which jobs.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Release notes, instead of the manifest's
+    #[arg(long, value_name = "TEXT")]
+    pub notes: Option<String>,
+    /// Wait this long for another run of the same manifest to end
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = values::duration)]
+    pub lock_timeout: std::time::Duration,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Write the full report there too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the one-line JSON summary there
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary: Option<PathBuf>,
     /// How to transfer.
     #[command(flatten)]
     pub transfer: TransferArgs,
@@ -249,6 +339,39 @@ pub struct SandboxArgs {
     /// Start with an empty dataset `owner.name`; can be repeated
     #[arg(long, value_name = "DATASET", value_delimiter = ',')]
     pub dataset: Vec<crate::base::DatasetRef>,
+}
+
+/// `rehearse`.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// How the sandbox answers where the platform's documentation is silent
+    #[arg(long, value_enum, default_value_t = Character::Worst)]
+    pub character: Character,
+    /// Misbehave as this script (YAML) says, instead of at random
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// What chance is made from; by default another one each time, which is shown
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Kill runs with SIGKILL at random requests, and delete the state now and then
+    #[arg(long)]
+    pub kill: bool,
+    /// Rehearse this program instead of this one.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub program: Option<PathBuf>,
+    /// How large files are sent
+    #[arg(long, value_enum, default_value_t = Protocol::Temp)]
+    pub protocol: Protocol,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// `completions`.

@@ -167,9 +167,13 @@ fn every_other_flag_has_a_twin_of_its_own() {
         [
             "detailed-exitcode",
             "dry-run",
+            "kill",
             "no-change-exit-code",
+            "notes",
             "out",
-            "plan"
+            "plan",
+            "program",
+            "receipts"
         ]
     );
 }

@@ -15,13 +15,17 @@ use super::Cli;
 const PREFIX: &str = "REDIVIS_INGEST_";
 
 /// Flags that change what a run means: never from the environment.
-const WITHOUT_TWIN: [&str; 7] = [
+const WITHOUT_TWIN: [&str; 11] = [
     "detailed-exitcode",
     "dry-run",
     "help",
+    "kill",
     "no-change-exit-code",
+    "notes",
     "out",
     "plan",
+    "program",
+    "receipts",
     "version",
 ];
 

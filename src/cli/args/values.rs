@@ -77,6 +77,18 @@ pub enum Compare {
     Size,
 }
 
+/// Which stored files are downloaded and hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReadBack {
+    /// None: a file without an MD5 on the remote stays unverified
+    Never,
+    /// Those without an MD5 on the remote
+    Needed,
+    /// All of them
+    All,
+}
+
+/// How large files are sent.
 /// How large files are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {

@@ -3,11 +3,15 @@
 pub mod check;
 pub mod completions;
 pub mod plan;
+#[cfg(feature = "sandbox")]
+pub mod rehearse;
+pub mod release;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schema;
 pub mod status;
+pub mod verify;
 
 use std::io::Write as _;
 
@@ -31,9 +35,13 @@ pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Run(args) => run::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Release(args) => release::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(&args, context),
+        #[cfg(feature = "sandbox")]
+        Command::Rehearse(args) => rehearse::run(&args, context),
         Command::Schema => schema::run(),
     }
 }

@@ -8,10 +8,10 @@ use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, check_writable};
-use crate::cli::planning::{PlanRequest, make};
+use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
 use crate::cli::rejects::FirstRejects;
-use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::plan::{Plan, PlanLines};
 use crate::report::write_plan;
@@ -31,19 +31,21 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
             state: &args.state,
             shard: args.select.shard,
             run_id: None,
+            store: StoreChoice::Kept,
         },
         context.environment,
     )?;
     context.adopt(&workplace);
     let rejects = Mutex::new(FirstRejects::default());
     let first = || rejects.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = make(
-        &workplace,
+    let planning = Planning {
+        workplace: &workplace,
         context,
-        &EventSink::default(),
-        &PlanRequest::of_plan(args),
-        &|job, reject| first().add(job, || reject.to_string()),
-    )?;
+        events: &EventSink::default(),
+        on_reject: &|job, reject| first().add(job, || reject.to_string()),
+        on_unchanged: None,
+    };
+    let plan = planning.make(&PlanRequest::of_plan(args))?;
     workplace.store.flush().map_err(Failure::from)?;
     if let Some(path) = &args.out {
         save(path, &plan, &workplace)?;

@@ -2,22 +2,23 @@
 
 use crate::base::ManifestName;
 use crate::cli::args::{PlanArgs, RunArgs};
-use crate::cli::context::{Context, tell_wait};
+use crate::cli::context::Context;
+use crate::cli::executing::Executing;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
+use crate::cli::locking::lock;
 use crate::cli::output::check_writable;
-use crate::cli::planning::{PlanRequest, make};
+use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
+use crate::cli::receipts::Collector;
 use crate::cli::rejects::RejectsFile;
-use crate::cli::reporting::Reporting;
+use crate::cli::reporting::{Reporting, ReportingArgs};
 use crate::cli::verdict::verdict;
-use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
-use crate::event::{Event, Phase, RunEnd};
-use crate::exec::{self, ExecContext, ExecOptions, Protocol};
+use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::event::{Event, EventSink, Phase, RunEnd};
+use crate::exec;
 use crate::plan::{Class, Plan, Reason, SavedPlan, keep_only};
-use crate::redivis::{Call, Writer, limits};
 use crate::source::rows::Reject;
-use crate::state::{RunId, RunLock};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
@@ -30,7 +31,13 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     for path in [&args.report, &args.summary].into_iter().flatten() {
         check_writable(path)?;
     }
-    let (locked, run_id) = lock(&manifest, args, context)?;
+    let (locked, run_id) = lock(
+        &manifest,
+        (&args.connection, &args.state),
+        args.select.shard,
+        args.lock_timeout,
+        context,
+    )?;
     let workplace = Workplace::open(
         manifest,
         WorkplaceArgs {
@@ -39,11 +46,21 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
             state: &args.state,
             shard: args.select.shard,
             run_id: Some(run_id),
+            store: StoreChoice::Kept,
         },
         context.environment,
     )?;
     context.adopt(&workplace);
-    let reporting = Reporting::start(args, context, &workplace)?;
+    let reporting = Reporting::start(
+        ReportingArgs {
+            command: "run",
+            output: &args.output,
+            report: args.report.as_deref(),
+            summary: args.summary.as_deref(),
+        },
+        context,
+        &workplace,
+    )?;
     let now_ms = context.environment.now_ms();
     workplace
         .store
@@ -59,7 +76,11 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         &reporting,
     )
     .map_err(|failure| failure.stopped_by(context.cancel.reason()));
-    let exit = reporting.finish(&done, &rejects);
+    let unkept = match &done {
+        Ok(_) => write_receipts(args, context, &workplace, reporting.events()).err(),
+        Err(_) => None,
+    };
+    let exit = reporting.finish(&done, &rejects, unkept);
     drop(locked);
     exit
 }
@@ -86,7 +107,14 @@ fn plan_and_execute(
     reporting.events().send(Event::Phase(Phase::Planning));
     let on_reject = |job: &ManifestName, reject: Reject| rejects.add(job, &reject);
     let request = PlanRequest::of_run(args, saved.is_some());
-    let mut plan = make(workplace, context, reporting.events(), &request, &on_reject)?;
+    let planning = Planning {
+        workplace,
+        context,
+        events: reporting.events(),
+        on_reject: &on_reject,
+        on_unchanged: None,
+    };
+    let mut plan = planning.make(&request)?;
     let mut drifted = Vec::new();
     if let Some(saved) = saved {
         drifted = keep_only(&mut plan, saved).map_err(|why| {
@@ -125,49 +153,19 @@ fn execute(
     rejects: &RejectsFile,
     reporting: &Reporting<'_>,
 ) -> RunEnd {
-    let writer = Writer::new(workplace.reader.clone());
-    let events = reporting.events();
-    let on_wait = |wait: &crate::redivis::Wait| tell_wait(events, wait);
-    let on_bytes = |bytes: u64| {
-        context.moved(bytes);
-        events.send(Event::BytesSent(bytes));
-    };
-    let clock = context.environment.clock();
-    let now_ms = move || clock().div_euclid(1_000_000);
-    let transfer = &workplace.transfer;
-    let executing = ExecContext {
-        manifest: &workplace.manifest,
-        writer: &writer,
-        store: &workplace.store,
-        events,
-        net_pool: &workplace.net_pool,
-        cpu_pool: &workplace.cpu_pool,
-        cancel: &context.cancel,
-        call: Call {
-            cancel: &context.cancel,
-            on_wait: &on_wait,
-            on_bytes: &on_bytes,
-        },
-        options: ExecOptions {
-            transfers: transfer.transfers,
-            chunk: transfer.chunk_size.0,
-            resumable_from: limits::RESUMABLE_FROM,
-            max_memory: transfer.max_memory.0,
-            protocol: match workplace.protocol {
-                crate::cli::args::Protocol::Temp => Protocol::Temp,
-                crate::cli::args::Protocol::Legacy => Protocol::Legacy,
-            },
-            fail_fast: args.fail_fast,
-            poll_scale: workplace.time_scale,
-        },
-        now_ms: &now_ms,
+    let executing = Executing {
+        workplace,
+        context,
+        events: reporting.events(),
+        notes: workplace.manifest.release.notes(),
+        fail_fast: args.fail_fast,
         on_refused: &|job, row| rejects.add_refused(job, &row),
     };
-    exec::run(&executing, plan)
+    executing.run(|executing| exec::run(executing, plan))
 }
 
 /// Input that cannot be used stops everything before anything is sent.
-pub(super) fn exit_of_problems(plan: &Plan) -> Option<ExitCode> {
+pub fn exit_of_problems(plan: &Plan) -> Option<ExitCode> {
     let bad = plan
         .items()
         .any(|item| item.class == Class::Conflict && item.reason == Reason::SourceProblem);
@@ -180,34 +178,33 @@ fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
     SavedPlan::read(std::io::BufReader::new(file)).map_err(Failure::from)
 }
 
-/// Takes the lock of this manifest's state, in the name of a new run; none is
-/// needed for state in memory.
-fn lock(
-    manifest: &crate::manifest::Manifest,
+/// Writes receipts of all that is delivered now, by a second look at it. A run that
+/// was stopped leaves them as they are: the next one writes them.
+fn write_receipts(
     args: &RunArgs,
     context: &Context<'_>,
-) -> Result<(Option<RunLock>, RunId), Failure> {
-    use crate::cli::settings::{EndpointChoice, state_key, state_location};
-
-    let environment = context.environment;
-    let location = state_location(&args.state, environment).map_err(Failure::from)?;
-    let endpoint = EndpointChoice::choose(args.connection.endpoint.as_deref(), environment)
-        .map_err(Failure::from)?;
-    let key = state_key(
-        &manifest.name,
-        &endpoint,
-        &manifest.datasets(),
-        args.select.shard,
-        args.state.instance.as_deref(),
-    );
-    let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
-    let Some(path) = location.lock_path(&key) else {
-        return Ok((None, run_id));
+    workplace: &Workplace,
+    events: &EventSink,
+) -> Result<(), Failure> {
+    let Some(folder) = args.receipts.as_deref() else {
+        return Ok(());
     };
-    let owner = environment.lock_owner(run_id.as_str());
-    RunLock::acquire(&path, &owner, args.lock_timeout, &context.cancel)
-        .map(|lock| (Some(lock), run_id))
-        .map_err(Failure::from)
+    if context.cancel.is_cancelled() {
+        tracing::warn!("the run was stopped: the receipts are as they were");
+        return Ok(());
+    }
+    let collector = Collector::default();
+    let planning = Planning {
+        workplace,
+        context,
+        events,
+        on_reject: &|_, _| {},
+        on_unchanged: Some(&|one| collector.take(&one)),
+    };
+    let plan = planning.make(&PlanRequest::of_receipts(args))?;
+    let is_shard = args.select.shard.is_some();
+    collector.write(folder, &plan, is_shard, (workplace, context))?;
+    Ok(())
 }
 
 fn dry_run(args: &RunArgs) -> PlanArgs {

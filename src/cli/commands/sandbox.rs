@@ -23,10 +23,7 @@ pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<ExitCode, Failur
         None => FaultScript::default(),
     };
     let options = SandboxOptions {
-        character: match args.character {
-            Choice::Friendly => Character::Friendly,
-            Choice::Worst => Character::Worst,
-        },
+        character: character(args.character),
         data_dir: args.data_dir.clone(),
         api_port: args.port,
         storage_port: args.storage_port,
@@ -44,8 +41,16 @@ pub fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<ExitCode, Failur
     Ok(ExitCode::Done)
 }
 
+/// The emulator's word for it.
+pub(super) fn character(choice: Choice) -> Character {
+    match choice {
+        Choice::Friendly => Character::Friendly,
+        Choice::Worst => Character::Worst,
+    }
+}
+
 /// A file of settings in the manifest's language.
-fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<T, Failure> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<T, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(&format!("cannot read `{}`", path.display()), &error))?;
     crate::manifest::read_settings(&text)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::state::LockOwner;
@@ -45,6 +46,30 @@ impl Environment {
     /// The command line, the program's name first.
     pub fn args() -> impl Iterator<Item = OsString> {
         std::env::args_os()
+    }
+
+    /// This program's own file.
+    pub fn program() -> std::io::Result<PathBuf> {
+        std::env::current_exe()
+    }
+
+    /// The variables for a run against an emulator on this machine: without the
+    /// user's token and settings, and without proxies.
+    pub fn for_rehearsal(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        const LEFT_OUT: [&str; 6] = [
+            "https_proxy",
+            "HTTPS_PROXY",
+            "all_proxy",
+            "ALL_PROXY",
+            "no_proxy",
+            "NO_PROXY",
+        ];
+        self.variables.iter().filter_map(|(name, value)| {
+            let text = name.to_string_lossy();
+            let is_ours = text.starts_with("REDIVIS_API_") || text.starts_with("REDIVIS_INGEST_");
+            let is_kept = !is_ours && !LEFT_OUT.contains(&text.as_ref());
+            is_kept.then_some((name.as_os_str(), value.as_os_str()))
+        })
     }
 
     /// A made one, off a terminal.

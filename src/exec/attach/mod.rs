@@ -268,6 +268,11 @@ impl<'a> Attaching<'a, '_> {
         if let Err(error) = forget_staged(self.shared, &spent) {
             tracing::warn!(error = %error, "spent temp uploads stay in the state");
         }
+        // Receipts must outlive a kill: where the platform tells no MD5, or its
+        // listing lags, they keep the next run from sending the files again.
+        if let Err(error) = self.shared.context.store.flush() {
+            tracing::warn!(error = %error, "receipts cannot be written to the state");
+        }
     }
 
     fn fail(&self, one: &Ready<'_>, error: &StepError) {

@@ -1,6 +1,6 @@
 //! What an item is, why, and what would be done about it: closed lists of words.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What an item is, compared with the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -72,7 +72,7 @@ impl Class {
 }
 
 /// Why an item has its class: a stable code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Nothing of that name on the remote.
@@ -89,6 +89,10 @@ pub enum Reason {
     Receipt,
     /// The remote tells no MD5 and there is no receipt.
     Unverifiable,
+    /// Read back from the remote: the same bytes.
+    SameBytes,
+    /// Read back from the remote: other bytes.
+    OtherBytes,
     /// `on_change: keep`.
     Kept,
     /// `on_change: fail`.

@@ -5,6 +5,8 @@ mod class;
 mod job;
 mod subject;
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 
 pub use self::class::{Action, Class, Reason};
@@ -89,6 +91,8 @@ pub struct Plan {
     pub jobs: Vec<JobPlan>,
     /// Whether all jobs are in it, with all their sources.
     pub is_whole: bool,
+    /// The plan's id, once it was asked for. Whoever changes the plan forgets it.
+    pub id: OnceLock<Sha256Digest>,
 }
 
 /// A dataset of the plan.

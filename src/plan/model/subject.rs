@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::base::{
-    DatasetRef, FileName, Fingerprint, Md5Digest, MergeStrategy, PartIdentity, TableRef,
-    UploadOptions, UploadType,
+    DatasetRef, FileName, Fingerprint, Md5Digest, MergeStrategy, PartIdentity, Sha256Digest,
+    TableRef, UploadOptions, UploadType,
 };
 use crate::redivis::{RemoteFile, RemoteUpload, ResourceUri};
 use crate::source::SourceError;
@@ -118,6 +118,8 @@ pub struct UploadSubject {
     pub fingerprint: Fingerprint,
     /// Its MD5.
     pub md5: Md5Digest,
+    /// Its SHA-256.
+    pub sha256: Sha256Digest,
     /// What it holds.
     pub identity: PartIdentity,
     /// How the platform reads it.

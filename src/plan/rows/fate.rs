@@ -1,12 +1,12 @@
 //! What becomes of every cut, and of every listed part of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::pass::RowsDraft;
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
-use crate::plan::listed::Listing;
+use crate::plan::listed::{Holder, Listing};
 use crate::plan::merge::Mode;
 use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, PartSubject, Reason,
@@ -28,9 +28,17 @@ pub(in crate::plan) fn decide_rows(
     let whole = Listing::of(view, std::slice::from_ref(&draft.content.owner));
     let mut fate = Fate {
         context,
+        job,
         source,
         mode,
         listing: &whole,
+        kept: draft
+            .content
+            .inputs
+            .iter()
+            .flat_map(|input| &input.cuts)
+            .filter_map(|cut| cut.kept.as_ref())
+            .collect(),
         items: draft.items,
         unchanged: Amount::default(),
     };
@@ -67,14 +75,22 @@ pub(in crate::plan) fn decide_rows(
 
 struct Fate<'a> {
     context: &'a PlanContext<'a>,
+    job: &'a Job,
     source: &'a RowsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
+    /// Parts that any source of the job keeps.
+    kept: BTreeSet<&'a PartIdentity>,
     items: Vec<Item>,
     unchanged: Amount,
 }
 
 impl Fate<'_> {
+    /// Whether a part was delivered for this source and is another one's now.
+    fn has_moved(&self, identity: &PartIdentity, kept: &[&PartIdentity]) -> bool {
+        self.kept.contains(identity) && !kept.contains(&identity)
+    }
+
     fn push(&mut self, class: Class, reason: Reason, action: Action, subject: Subject) {
         self.items.push(Item {
             class,
@@ -94,7 +110,7 @@ impl Fate<'_> {
             .iter()
             .filter_map(|cut| cut.kept.as_ref())
             .collect();
-        let is_locked = self.decide_locked(index, input, &kept);
+        let is_locked = self.decide_locked(index, input);
         let held = self.decide_listed(input, &kept, is_locked);
         for (cut_index, cut) in input.cuts.iter().enumerate() {
             self.decide_cut((index, cut_index), input, cut, held);
@@ -108,8 +124,9 @@ impl Fate<'_> {
         let listing = self.listing;
         let mut draft = listing.draft.iter().map(|part| &part.name.identity);
         let mut released = listing.released.iter().map(|part| &part.name.identity);
-        let has_own = draft.any(|identity| identity.source == *key)
-            || released.any(|identity| identity.source == *key);
+        let is_own =
+            |identity: &PartIdentity| identity.source == *key && !self.kept.contains(identity);
+        let has_own = draft.any(is_own) || released.any(is_own);
         let shown = input.input.shown.clone();
         if has_own {
             self.items.push(Item {
@@ -136,12 +153,7 @@ impl Fate<'_> {
 
     /// Released parts of the source that it no longer gives. Answers whether
     /// they hold the source back.
-    fn decide_locked(
-        &mut self,
-        index: usize,
-        input: &RowsInputPlan,
-        kept: &[&PartIdentity],
-    ) -> bool {
+    fn decide_locked(&mut self, index: usize, input: &RowsInputPlan) -> bool {
         if self.mode != Mode::Append {
             return false;
         }
@@ -153,7 +165,7 @@ impl Fate<'_> {
         let mut has_locked = false;
         for part in &listing.released {
             let identity = &part.name.identity;
-            if identity.source != input.input.key || kept.contains(&identity) {
+            if identity.source != input.input.key || self.kept.contains(identity) {
                 continue;
             }
             has_locked = true;
@@ -183,7 +195,8 @@ impl Fate<'_> {
         for part in &listing.draft {
             let identity = &part.name.identity;
             let is_kept = kept.contains(&identity);
-            if identity.source != input.input.key && !is_kept {
+            let is_own = identity.source == input.input.key;
+            if !is_kept && (!is_own || self.has_moved(identity, kept)) {
                 continue;
             }
             let fate = if !part.is_complete_part() {
@@ -263,7 +276,7 @@ impl Fate<'_> {
         };
         self.unchanged.add(cut.bytes, kept.rows);
         let renamed = kept.source != input.input.key;
-        if renamed || self.context.options.include_unchanged {
+        if renamed || self.context.wants_unchanged() {
             let reason = if renamed {
                 Reason::Renamed
             } else if self.is_released(kept) {
@@ -271,7 +284,19 @@ impl Fate<'_> {
             } else {
                 Reason::Delivered
             };
-            self.push(Class::Unchanged, reason, Action::None, part(kept));
+            let item = Item {
+                class: Class::Unchanged,
+                reason,
+                action: Action::None,
+                note: None,
+                subject: part(kept),
+            };
+            let holder = self.listing.holder(kept);
+            let stored = holder.as_ref().map(Holder::as_stored);
+            let told = self.context.met_unchanged(self.job, &item, stored);
+            if told || renamed {
+                self.items.push(item);
+            }
         }
     }
 

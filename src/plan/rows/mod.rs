@@ -1,6 +1,7 @@
 //! Rows: every source is passed over once, its cut follows the remote, and each
 //! listed part of ours gets its fate.
 
+mod adopt;
 mod cache;
 mod fate;
 mod pass;

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _,
+    ParallelIterator as _,
+};
 
+use super::adopt::adopt;
 use super::cache;
 use crate::base::{PartIdentity, SourceKey, VariableType};
 use crate::manifest::{Job, RowsSource, Schema, Variable};
@@ -39,7 +43,8 @@ pub(in crate::plan) fn pass_rows(
     let resolved = resolve_rows(&context.resolve_options(job), source).map_err(failed)?;
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_rows(resolved.inputs);
+    let inputs = resolved.inputs;
+    let is_seen = |input: &RowInput| context.selection.sees(&input.shown);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
     let known: Vec<(String, VariableType)> = view
         .variables
@@ -49,6 +54,7 @@ pub(in crate::plan) fn pass_rows(
     let schema = match &source.schema {
         Schema::Declared(variables) => variables.clone(),
         Schema::Infer => {
+            // Over what this run does not see too: all shards need the same types.
             let sources: Vec<_> = inputs
                 .iter()
                 .map(|input| (input, &source.entries[input.entry].format))
@@ -61,7 +67,7 @@ pub(in crate::plan) fn pass_rows(
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
+    let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
     let vanished: Vec<&PartIdentity> = candidates
         .iter()
         .filter(|one| {
@@ -76,46 +82,42 @@ pub(in crate::plan) fn pass_rows(
         owner: &owner,
         is_repeat: false,
     };
-    let fitting = |input: &RowInput, claimed: &BTreeSet<PartIdentity>| -> Vec<&PartIdentity> {
-        let own = candidates.iter().filter(|one| one.source == input.key);
-        let others = vanished.iter().copied();
-        own.chain(others.filter(|one| !claimed.contains(*one)))
-            .collect()
-    };
-    let none = BTreeSet::new();
-    let passes: Vec<Result<RowsInputPlan, SourceError>> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| pass_one(&one, input, &fitting(input, &none)))
-            .collect()
-    });
+    let passes = pass_all(&one, &inputs, (&candidates, &vanished));
     let mut planned = Vec::with_capacity(passes.len());
     let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
-    for (input, mut pass) in inputs.iter().zip(passes) {
+    for (input, pass) in inputs.iter().zip(passes) {
         check_cancel(context.call.cancel)?;
+        let Some(mut pass) = pass else {
+            unseen.push(input.key.clone());
+            continue;
+        };
         // Rows that vanished from one source can have gone to one other only.
         if pass
             .as_ref()
             .is_ok_and(|pass| pass.renamed().any(|kept| claimed.contains(kept)))
         {
-            let again = OnePass {
-                is_repeat: true,
-                ..one
-            };
-            pass = pass_one(&again, input, &fitting(input, &claimed));
+            let fitting = fitting(input, (&candidates, &vanished), &claimed);
+            pass = pass_one(&one.again(), input, &fitting);
         }
         match pass {
             Ok(pass) => {
                 claimed.extend(pass.renamed().cloned());
-                planned.push(pass);
+                if is_seen(input) {
+                    planned.push(pass);
+                } else {
+                    unseen.push(input.key.clone());
+                }
             }
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
             Err(error) => {
                 unseen.push(input.key.clone());
-                items.push(source_error(&error));
+                if is_seen(input) {
+                    items.push(source_error(&error));
+                }
             }
         }
     }
+    adopt(&one, &mut planned, (&candidates, &vanished), claimed)?;
     Ok(RowsDraft {
         content: RowsContent {
             owner,
@@ -124,6 +126,56 @@ pub(in crate::plan) fn pass_rows(
         },
         items,
         unseen,
+    })
+}
+
+impl OnePass<'_> {
+    pub(super) fn again(&self) -> Self {
+        Self {
+            is_repeat: true,
+            ..*self
+        }
+    }
+}
+
+/// The parts of ours that a source's rows may stand in: its own, and those of
+/// vanished sources that nobody claimed.
+fn fitting<'a>(
+    input: &RowInput,
+    (candidates, vanished): (&'a [PartIdentity], &[&'a PartIdentity]),
+    claimed: &BTreeSet<PartIdentity>,
+) -> Vec<&'a PartIdentity> {
+    let own = candidates.iter().filter(|one| one.source == input.key);
+    let others = vanished.iter().copied();
+    own.chain(others.filter(|one| !claimed.contains(*one)))
+        .collect()
+}
+
+/// A pass over each source that this run sees; over all of them if one of those
+/// has the rows of a source that vanished, since which one does is decided over all.
+fn pass_all(
+    one: &OnePass<'_>,
+    inputs: &[RowInput],
+    parts: (&[PartIdentity], &[&PartIdentity]),
+) -> Vec<Option<Result<RowsInputPlan, SourceError>>> {
+    let none = BTreeSet::new();
+    let selection = one.context.selection;
+    let pass = |one: &OnePass<'_>, input| pass_one(one, input, &fitting(input, parts, &none));
+    one.context.cpu_pool.install(|| {
+        let mut passes: Vec<_> = inputs
+            .par_iter()
+            .map(|input| selection.sees(&input.shown).then(|| pass(one, input)))
+            .collect();
+        let is_renamed = |pass: &RowsInputPlan| pass.renamed().next().is_some();
+        if passes.iter().flatten().flatten().any(is_renamed) {
+            let again = one.again();
+            passes
+                .par_iter_mut()
+                .zip(inputs)
+                .filter(|(seen, _)| seen.is_none())
+                .for_each(|(seen, input)| *seen = Some(pass(&again, input)));
+        }
+        passes
     })
 }
 
@@ -139,7 +191,7 @@ pub(super) struct OnePass<'a> {
     pub(super) is_repeat: bool,
 }
 
-fn pass_one(
+pub(super) fn pass_one(
     one: &OnePass<'_>,
     input: &RowInput,
     candidates: &[&PartIdentity],

@@ -11,7 +11,7 @@ mod resolver;
 mod setup;
 
 use std::fmt;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -250,16 +250,13 @@ fn read(
                 break;
             }
             let bytes = &buffer[..read];
-            let kept = match sink {
-                Sink::Spool(spool) if good => spool.write_all(bytes),
-                Sink::Spool(_) | Sink::Memory => {
-                    body.extend_from_slice(bytes);
-                    Ok(())
-                }
-            };
-            kept.map_err(|error| {
+            let taken = good.then(|| sink.take(bytes)).transpose();
+            let taken = taken.map_err(|error| {
                 Fault::Ours(Failure::new(ApiErrorKind::LocalRead, true).with_source(error))
             })?;
+            if taken != Some(true) {
+                body.extend_from_slice(bytes);
+            }
         }
     }
     Ok(Answer {

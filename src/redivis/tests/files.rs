@@ -373,3 +373,67 @@ fn a_bandwidth_limit_slows_content_and_ends_with_the_run() {
 
     assert!(error.is_cancelled(), "{error:?}");
 }
+
+fn piece(first: usize, body: &[u8], total: usize) -> Step {
+    let last = first + body.len() - 1;
+    let head = format!(
+        "HTTP/1.1 206 X\r\nContent-Range: bytes {first}-{last}/{total}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    Step::Answer([head.as_bytes(), body].concat())
+}
+
+fn read_back(server: &Script, size: u64) -> Result<(u64, Md5Digest), ApiError> {
+    let writer = writer(server);
+    quietly(|call| writer.reader().raw_file_digest_in(call, "f 1", size, 4))
+}
+
+#[test]
+fn a_stored_file_is_read_back_in_pieces_and_a_broken_one_is_read_again() {
+    let short = b"HTTP/1.1 206 X\r\nContent-Range: bytes 4-7/10\r\nContent-Length: 4\r\n\r\nxx";
+    let server = Script::new([
+        piece(0, b"0123", 10),
+        Step::AnswerAndClose(short.to_vec()),
+        piece(4, b"4567", 10),
+        piece(8, b"89", 10),
+    ]);
+
+    let found = read_back(&server, 10).unwrap();
+
+    assert_eq!(found, (10, Md5Digest::of(b"0123456789")));
+    let ranges: Vec<String> = server
+        .seen()
+        .iter()
+        .map(|seen| seen.header("range").unwrap().to_owned())
+        .collect();
+    assert_eq!(ranges, ["bytes=0-3", "bytes=4-7", "bytes=4-7", "bytes=8-9"]);
+    assert_eq!(server.lines()[0], "GET /api/v1/rawFiles/f%201");
+}
+
+#[test]
+fn a_small_file_is_read_back_whole_and_so_is_one_whose_server_knows_no_ranges() {
+    for size in [3, 10] {
+        let server = Script::new([framed(b"abc")]);
+
+        let found = read_back(&server, size).unwrap();
+
+        assert_eq!(found, (3, Md5Digest::of(b"abc")), "{size}");
+    }
+}
+
+#[test]
+fn pieces_that_were_not_asked_for_are_no_content() {
+    for step in [
+        piece(1, b"123", 10),
+        framed(b"0123456789"),
+        Step::Answer(answer(206, &[], "4567")),
+    ] {
+        let server = Script::new([piece(0, b"0123", 10), step]);
+
+        let error = read_back(&server, 10).unwrap_err();
+
+        assert_eq!(*error.kind(), ApiErrorKind::Protocol);
+    }
+    let server = Script::new([piece(0, b"0123", 12)]);
+    assert_eq!(read_back(&server, 10).unwrap().0, 12);
+}

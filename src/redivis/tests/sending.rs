@@ -102,6 +102,35 @@ fn rows_are_sent_again_when_the_server_cannot_have_taken_them() {
 }
 
 #[test]
+fn an_outage_uses_up_the_patience_of_one_request_and_not_of_each() {
+    let down = || says(503, &[], "down");
+    let settings_of = |server: &Script| {
+        let mut settings = settings(server);
+        settings.retry.total = Duration::from_secs(30);
+        settings
+    };
+    let server = Script::new(std::iter::repeat_n(down(), 200));
+    let writer = writer_with(settings_of(&server));
+    let look = || quietly(|call| writer.reader().table(call, &table(), &Version::Next));
+
+    let first = look().unwrap_err();
+    let second = look().unwrap_err();
+
+    assert!(first.attempts() > 4, "{}", first.attempts());
+    assert_eq!(second.attempts(), 1);
+    assert_eq!(second.kind(), &ApiErrorKind::Unavailable);
+
+    // Whatever answers ends it.
+    let steps = std::iter::repeat_n(down(), first.attempts() as usize);
+    let server = Script::new(steps.chain([says(404, &[], ""), down(), down(), json(TABLE)]));
+    let writer = writer_with(settings_of(&server));
+    let look = || quietly(|call| writer.reader().table(call, &table(), &Version::Next));
+    look().unwrap_err();
+    assert!(look().unwrap().is_none());
+    assert_eq!(look().unwrap().unwrap().name, "scans");
+}
+
+#[test]
 fn calls_that_make_something_are_not_repeated_blindly() {
     let server = Script::new(std::iter::repeat_n(Step::Cut, 4));
     let writer = writer(&server);

@@ -214,7 +214,7 @@ fn a_held_job_says_that_nothing_of_it_is_sent() {
             trouble: None,
         },
     );
-    guard.note = Some("expected at least 5 files, found 1".to_owned());
+    guard.note = Some("`min_files` wants at least 5 files, and there are 1 file".to_owned());
     job.items.insert(0, guard);
     let mut plan = sample::plan_of(Vec::new(), vec![job]);
     plan.is_whole = false;
@@ -227,7 +227,8 @@ fn a_held_job_says_that_nothing_of_it_is_sent() {
     scans -> table scans (files)
       held: nothing of this job is sent
       + 000.tif  1.0 KiB  held back: something else stands in the way
-      ! scans             a guard of `expect` says no: expected at least 5 files, found 1
+      ! scans             a guard of `expect` says no: `min_files` wants at least 5 files, and there are
+                          1 file
 
       conflicts  1 item
       plan id    PLAN-ID

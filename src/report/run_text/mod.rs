@@ -62,10 +62,12 @@ fn headline(report: &RunReport<'_>) -> (Tone, String) {
     if let Some(by) = stopped {
         return (Tone::Bad, format!("Stopped by {by}; {done} verified."));
     }
-    let text = if counts.verified == 0 {
-        "Nothing to do: everything matches."
-    } else {
-        "Done: everything was sent and verified."
+    let is_release = report.facts.command == "release";
+    let text = match (counts.verified, is_release) {
+        (0, true) => "Nothing to release: the remote matches, and no draft holds changes.",
+        (0, false) => "Nothing to do: everything matches.",
+        (_, true) => "Done: everything was verified, then released.",
+        (_, false) => "Done: everything was sent and verified.",
     };
     (Tone::Good, text.to_owned())
 }

@@ -34,6 +34,8 @@ pub enum FaultKind {
     ExpireUrl,
     /// [`Fault::WrongMd5`].
     WrongMd5,
+    /// [`Fault::BitRot`].
+    BitRot,
     /// [`Fault::WrongCount`].
     WrongCount,
     /// [`Fault::RenameUpload`].
@@ -48,7 +50,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Status,
         Self::StatusAfterBodyBytes,
         Self::StatusAfterEffect,
@@ -62,6 +64,7 @@ impl FaultKind {
         Self::LoseSession,
         Self::ExpireUrl,
         Self::WrongMd5,
+        Self::BitRot,
         Self::WrongCount,
         Self::RenameUpload,
         Self::LagNumRows,
@@ -85,6 +88,7 @@ impl FaultKind {
             Self::LoseSession => "lose_session",
             Self::ExpireUrl => "expire_url",
             Self::WrongMd5 => "wrong_md5",
+            Self::BitRot => "bit_rot",
             Self::WrongCount => "wrong_count",
             Self::RenameUpload => "rename_upload",
             Self::LagNumRows => "lag_num_rows",
@@ -116,6 +120,10 @@ impl FaultKind {
                 operation,
                 Operation::PutFile | Operation::PutChunk | Operation::AttachFiles
             ),
+            Self::BitRot => matches!(
+                operation,
+                Operation::PutFile | Operation::PutChunk | Operation::InsertRows
+            ),
             Self::WrongCount | Self::LagNumRows => operation == Operation::InsertRows,
             Self::RenameUpload => operation == Operation::CreateUpload,
             Self::TruncateAnswer => operation.has_answer_body(),
@@ -146,6 +154,7 @@ impl Fault {
             Self::LoseSession { .. } => FaultKind::LoseSession,
             Self::ExpireUrl => FaultKind::ExpireUrl,
             Self::WrongMd5 => FaultKind::WrongMd5,
+            Self::BitRot => FaultKind::BitRot,
             Self::WrongCount => FaultKind::WrongCount,
             Self::RenameUpload => FaultKind::RenameUpload,
             Self::LagNumRows { .. } => FaultKind::LagNumRows,
@@ -178,6 +187,7 @@ mod tests {
                 | FaultKind::ShortRange
                 | FaultKind::ExpireUrl
                 | FaultKind::WrongMd5
+                | FaultKind::BitRot
                 | FaultKind::WrongCount
                 | FaultKind::RenameUpload => "null",
             };

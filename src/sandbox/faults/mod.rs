@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use kinds::FaultKind;
 pub use operation::Operation;
-pub use random::{Hardness, Schedule};
+pub use random::{Dice, Hardness, Schedule};
 
 /// The form of a `Retry-After` header (D11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ pub enum Fault {
     /// Stored bytes are damaged (`PutFile`, `PutChunk`), or the reported MD5 is
     /// wrong (`AttachFiles`).
     WrongMd5,
+    /// One stored byte changes, and every digest and count that is reported stays
+    /// right: nobody can find it without reading the bytes.
+    BitRot,
     /// `insertRows` adds the rows and answers that it added one less.
     WrongCount,
     /// `POST uploads` makes the upload under another name, as if somebody had

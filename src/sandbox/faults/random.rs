@@ -28,14 +28,15 @@ pub struct Schedule {
 
 impl Schedule {
     /// A random script over the calls that a run makes. No call has two faults.
+    /// [`Fault::BitRot`] is never among them: no client could find it.
     pub fn script(self) -> FaultScript {
-        let mut dice = Dice(self.seed);
+        let mut dice = Dice::new(self.seed);
         let mut script = FaultScript::none();
         for _ in 0..self.faults {
             let operation = dice.one_of(&Operation::OF_A_RUN);
             let kinds: Vec<FaultKind> = FaultKind::ALL
                 .into_iter()
-                .filter(|kind| kind.applies_to(operation))
+                .filter(|kind| kind.applies_to(operation) && *kind != FaultKind::BitRot)
                 .filter(|kind| self.hardness == Hardness::Hard || is_temporary(*kind))
                 .collect();
             let kind = dice.one_of(&kinds);
@@ -70,16 +71,24 @@ fn is_temporary(kind: FaultKind) -> bool {
         | FaultKind::LagNumRows
         | FaultKind::HtmlErrorPage
         | FaultKind::TruncateAnswer => true,
-        FaultKind::WrongMd5 | FaultKind::WrongCount | FaultKind::RenameUpload => false,
+        FaultKind::WrongMd5
+        | FaultKind::BitRot
+        | FaultKind::WrongCount
+        | FaultKind::RenameUpload => false,
     }
 }
 
 /// A generator of 64-bit numbers (`SplitMix64`): small, and the same on each
 /// machine and in each release, so that a seed in a report stays good.
 #[derive(Debug)]
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
+    /// The same seed rolls the same numbers.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -88,8 +97,9 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
-        self.roll() % end
+    /// A number from 0 to less than `end`, which is not 0.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
     }
 
     /// `all` is not empty.
@@ -128,9 +138,10 @@ impl Dice {
                 bytes: self.below(2000),
                 code: self.status(hardness),
             },
-            // After an effect only a server's own trouble is an honest answer.
+            // After an effect only a server's own trouble is an honest answer: a
+            // 429 says that nothing was done.
             FaultKind::StatusAfterEffect => Fault::StatusAfterEffect {
-                code: self.status(Hardness::Temporary),
+                code: self.one_of(&[500, 502, 503, 504]),
             },
             FaultKind::CutBeforeEffect => Fault::CutBeforeEffect,
             FaultKind::CutAfterBodyBytes => Fault::CutAfterBodyBytes {
@@ -149,6 +160,7 @@ impl Dice {
             },
             FaultKind::ExpireUrl => Fault::ExpireUrl,
             FaultKind::WrongMd5 => Fault::WrongMd5,
+            FaultKind::BitRot => Fault::BitRot,
             FaultKind::WrongCount => Fault::WrongCount,
             FaultKind::RenameUpload => Fault::RenameUpload,
             FaultKind::LagNumRows => Fault::LagNumRows {
@@ -211,7 +223,7 @@ mod tests {
         let possible = FaultKind::ALL
             .into_iter()
             .flat_map(|kind| Operation::OF_A_RUN.map(|operation| (kind, operation)))
-            .filter(|(kind, operation)| kind.applies_to(*operation));
+            .filter(|(kind, operation)| kind.applies_to(*operation) && *kind != FaultKind::BitRot);
 
         assert_eq!(seen, possible.collect());
     }
@@ -225,6 +237,9 @@ mod tests {
                     rule.fault
                 {
                     assert!(matches!(code, 408 | 429 | 500..=504), "{code}");
+                }
+                if let Fault::StatusAfterEffect { code } = rule.fault {
+                    assert!(matches!(code, 500..=504), "{code}");
                 }
             }
         }

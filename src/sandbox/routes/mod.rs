@@ -7,7 +7,7 @@ mod new_upload;
 mod rows;
 mod sessions;
 mod storage;
-mod tables;
+pub(super) mod tables;
 mod temp;
 mod uploads;
 mod variables;

@@ -65,6 +65,13 @@ impl Sink<'_> {
         Ok(())
     }
 
+    /// Changes the first byte of the row that begins there.
+    fn rot(&self, at: u64) -> io::Result<()> {
+        let mut byte = [0];
+        self.file.read_exact_at(&mut byte, at)?;
+        self.file.write_all_at(&[byte[0] ^ 1], at)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.pending, self.at)?;
         self.at += self.pending.len() as u64;
@@ -215,6 +222,9 @@ pub(super) fn insert(x: &mut Exchange<'_, '_>) -> Handled {
     }
     sink.flush()?;
     sink.file.set_len(sink.at)?;
+    if matches!(x.fault, Some(Fault::BitRot)) {
+        sink.rot(before.rows.bytes)?;
+    }
     let (end, count) = (sink.at, sink.count);
     let mut catalog = store.catalog();
     let table = catalog.table_mut(key).ok_or_else(gone)?;

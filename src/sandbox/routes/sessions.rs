@@ -310,6 +310,9 @@ fn complete(x: &Exchange<'_, '_>, opened: &Opened) -> Handled {
         store.bodies.damage(&body)?;
         hashed = digest_of(x, &body)?;
     }
+    if matches!(x.fault, Some(Fault::BitRot)) {
+        store.bodies.damage(&body)?;
+    }
     let no_md5 = store
         .behaviour
         .null_md5_from_bytes

@@ -107,6 +107,9 @@ pub(super) fn put(x: &mut Exchange<'_, '_>) -> Handled {
         store.bodies.damage(&body)?;
         md5 = digest_of(x, &body)?;
     }
+    if matches!(x.fault, Some(Fault::BitRot)) {
+        store.bodies.damage(&body)?;
+    }
     let stored = Stored {
         bytes: body.len(),
         body,

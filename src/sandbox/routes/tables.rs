@@ -187,6 +187,52 @@ fn description_of(x: &Exchange<'_, '_>, body: &Value) -> Result<Option<String>, 
     }
 }
 
+/// What a new table is made from.
+pub(in crate::sandbox) struct NewTable {
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) description: Option<String>,
+    pub(in crate::sandbox) is_file_index: bool,
+    pub(in crate::sandbox) merge: MergeStrategy,
+}
+
+/// Creates a table that is known to be new, in a version that may be changed.
+pub(in crate::sandbox) fn make(
+    store: &Store,
+    catalog: &mut Catalog,
+    (dataset, version): (u32, u32),
+    new: NewTable,
+    now: i64,
+) -> std::io::Result<TableKey> {
+    let key = TableKey {
+        dataset,
+        version,
+        table: catalog.new_table_id(),
+    };
+    let reference = store.new_reference(|taken| {
+        let held = catalog.datasets.get(&dataset);
+        let held = held.and_then(|dataset| dataset.versions.get(&version));
+        held.is_some_and(|version| {
+            let mut tables = version.tables.values();
+            tables.any(|table| table.record.reference == taken)
+        })
+    });
+    let record = TableRecord {
+        key,
+        name: new.name,
+        reference,
+        description: new.description,
+        is_file_index: new.is_file_index,
+        merge: new.merge,
+        created: now,
+        updated: now,
+        inherits: None,
+        notes: std::collections::BTreeMap::new(),
+    };
+    store.commit(catalog, Effect::Table(record))?;
+    versions::mark_changed(store, catalog, key, false)?;
+    Ok(key)
+}
+
 pub(super) fn create(x: &mut Exchange<'_, '_>) -> Handled {
     let body = x.json()?;
     let name = fields::required_text(&body, "name")?;
@@ -215,31 +261,14 @@ pub(super) fn create(x: &mut Exchange<'_, '_>) -> Handled {
     let merge = merge
         .filter(|_| !store.behaviour.merge_ignored_at_create)
         .unwrap_or(MergeStrategy::Append);
-    let now = x.now();
-    let key = TableKey {
-        dataset: dataset.record.id,
-        version: version.record.index,
-        table: catalog.new_table_id(),
-    };
-    let record = TableRecord {
-        key,
+    let place = (dataset.record.id, version.record.index);
+    let new = NewTable {
         name,
-        reference: store.new_reference(|taken| {
-            version
-                .tables
-                .values()
-                .any(|table| table.record.reference == taken)
-        }),
         description,
         is_file_index,
         merge,
-        created: now,
-        updated: now,
-        inherits: None,
-        notes: std::collections::BTreeMap::new(),
     };
-    store.commit(&mut catalog, Effect::Table(record))?;
-    versions::mark_changed(store, &mut catalog, key, false)?;
+    let key = make(store, &mut catalog, place, new, x.now())?;
     answer(x, &catalog, key, store.behaviour.created_status)
 }
 

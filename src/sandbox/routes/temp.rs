@@ -54,13 +54,16 @@ pub(super) fn create(x: &mut Exchange<'_, '_>) -> Handled {
     let now = x.now();
     let mut records = Vec::with_capacity(entries.len());
     for entry in entries {
-        let resumable = fields::truth(entry, "resumable")?.unwrap_or(false);
+        let size = size_of(entry)?;
+        let from = store.behaviour.resumable_from_bytes;
+        let resumable = fields::truth(entry, "resumable")?.unwrap_or(false)
+            || from.is_some_and(|from| size >= from);
         records.push(TempRecord {
             id: store.new_id(),
             dataset: key.dataset,
             table: key.table,
             name: fields::text(entry, "name")?.unwrap_or_default(),
-            size: size_of(entry)?,
+            size,
             mode: if resumable {
                 TempMode::Resumable
             } else {

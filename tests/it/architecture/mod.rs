@@ -13,9 +13,10 @@ use std::path::Path;
 use source::Source;
 
 /// Which project modules a module may import, itself aside. Imports go down
-/// only, never sideways; only `cli` starts the sandbox, which shares no code
-/// with the client but `base`, so that it cannot agree with its mistakes.
-const LAYERS: [(&str, &[&str]); 11] = [
+/// only, never sideways; only `cli` starts the sandbox and only `proof` looks
+/// inside. It shares no code with the client but `base`, so that it cannot agree
+/// with its mistakes.
+const LAYERS: [(&str, &[&str]); 12] = [
     ("base", &[]),
     ("event", &["base"]),
     ("manifest", &["base"]),
@@ -39,11 +40,12 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "base", "event", "manifest", "plan", "redivis", "source", "state",
         ],
     ),
+    ("proof", &["base", "manifest", "sandbox", "source"]),
     (
         "cli",
         &[
-            "base", "event", "exec", "manifest", "plan", "redivis", "report", "sandbox", "source",
-            "state",
+            "base", "event", "exec", "manifest", "plan", "proof", "redivis", "report", "sandbox",
+            "source", "state",
         ],
     ),
 ];

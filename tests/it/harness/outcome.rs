@@ -11,7 +11,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             status: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -37,6 +37,18 @@ impl Outcome {
     pub(crate) fn says(self, text: &str) -> Self {
         assert!(
             self.stdout.contains(text),
+            "stdout lacks {text:?}:\n{}",
+            self.stdout
+        );
+        self
+    }
+
+    /// The same, wherever its lines are broken.
+    #[track_caller]
+    pub(crate) fn tells(self, text: &str) -> Self {
+        let words: Vec<&str> = self.stdout.split_whitespace().collect();
+        assert!(
+            words.join(" ").contains(text),
             "stdout lacks {text:?}:\n{}",
             self.stdout
         );

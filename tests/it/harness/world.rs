@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use redivis_ingest::sandbox::{
-    Character, FaultScript, Inspect, Method, Request, Sandbox, SandboxOptions, TableView,
+    Behaviour, Character, FaultScript, Inspect, Method, Request, Sandbox, SandboxOptions, TableView,
 };
 
 use super::outcome::Outcome;
@@ -16,6 +16,19 @@ pub(crate) const DATASET: &str = "demo.survey";
 const MANIFEST: &str = "manifest.yaml";
 /// Each world's token: a canary that no output may show.
 pub(crate) const TOKEN: &str = "canary-token-1234567890";
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
 
 /// A folder, a sandbox and the program.
 pub(crate) struct World {
@@ -53,11 +66,36 @@ impl World {
         }
     }
 
-    /// Stops the sandbox and starts it again on the same data and ports.
-    pub(crate) fn restart(&mut self) {
+    /// Another world with this one's files and its sandbox's data as they are now,
+    /// and without a state. Nothing may be under way here.
+    pub(crate) fn copy(&self, behaviour: Behaviour) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["sandbox", "work"] {
+            copy_folder(&self.folder.path().join(part), &folder.path().join(part));
+        }
+        let options = SandboxOptions {
+            data_dir: Some(folder.path().join("sandbox")),
+            behaviour: Some(behaviour),
+            ..self.options.clone()
+        };
+        let sandbox = Some(Sandbox::start(options.clone()).unwrap());
+        Self {
+            folder,
+            sandbox,
+            options,
+        }
+    }
+
+    /// Stops the sandbox: connections are refused until [`World::restart`].
+    pub(crate) fn stop(&mut self) {
         if let Some(sandbox) = self.sandbox.take() {
             sandbox.stop();
         }
+    }
+
+    /// Stops the sandbox and starts it again on the same data and ports.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
         self.sandbox = Some(Sandbox::start(self.options.clone()).unwrap());
     }
 

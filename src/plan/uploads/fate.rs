@@ -1,165 +1,19 @@
-//! Bulk uploads: each file's digest is its identity; a listed upload of ours is
-//! either wanted, superseded or broken.
+//! What becomes of every file, and of every listed upload of ours.
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
-use super::context::PlanContext;
-use super::error::{PlanError, check_cancel};
-use super::files::digests_of;
-use super::listed::Listing;
-use super::merge::Mode;
-use super::model::{
+use super::pass::UploadsDraft;
+use crate::base::{PartIdentity, SourceKey};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
+use crate::plan::context::PlanContext;
+use crate::plan::listed::{Holder, Listing, twins};
+use crate::plan::merge::Mode;
+use crate::plan::model::{
     Action, Amount, Class, Item, JobContent, JobPlan, ListedSubject, Reason, Subject, UploadSubject,
 };
-use super::observe::TableView;
-use super::problems::{source_error, source_problem, source_skipped};
-use crate::base::names::upload_key;
-use crate::base::{Fingerprint, Md5Digest, PartIdentity, Sha256Digest, SourceKey};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
+use crate::plan::observe::TableView;
 use crate::redivis::UploadStatus;
-use crate::source::uploads::{reading, upload_identity};
-use crate::source::{SourceError, UploadInput, resolve_uploads};
-
-/// A job's files with their digests, before any fate is decided.
-#[derive(Debug)]
-pub(super) struct UploadsDraft {
-    /// The owner of the names.
-    pub(super) owner: SourceKey,
-    /// The files.
-    pub(super) wanted: Vec<UploadSubject>,
-    /// Problems and skipped paths.
-    pub(super) items: Vec<Item>,
-    /// Keys of files that this run does not see.
-    pub(super) unseen: Vec<SourceKey>,
-}
-
-/// Resolves a job's files and digests each.
-pub(super) fn pass_uploads(
-    context: &PlanContext<'_>,
-    job: &Job,
-    source: &UploadsSource,
-    view: &TableView,
-) -> Result<UploadsDraft, PlanError> {
-    let resolved = resolve_uploads(&context.resolve_options(job), source)
-        .map_err(|error| PlanError::of_source(&job.name, error))?;
-    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
-    items.extend(resolved.skipped.iter().map(source_skipped));
-    let (inputs, mut unseen) = context.selection.split_uploads(resolved.inputs);
-    let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
-    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
-    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
-    unseen.extend(left_out.chain(unusable).map(SourceKey::source));
-    let listing = Listing::of(view, std::slice::from_ref(&owner));
-    let mut vanished: Vec<&PartIdentity> = usable_uploads(&listing)
-        .filter(|one| {
-            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
-        })
-        .collect();
-    let digested: Vec<_> = context.cpu_pool.install(|| {
-        inputs
-            .par_iter()
-            .map(|input| digests_of(context, &input.path, &input.fingerprint, true))
-            .collect()
-    });
-    let mut wanted = Vec::with_capacity(inputs.len());
-    for (index, (input, digests)) in inputs.iter().zip(digested).enumerate() {
-        check_cancel(context.call.cancel)?;
-        match digests {
-            Ok((md5, Some(sha256))) => {
-                let known = (input.fingerprint, md5, sha256);
-                let mut upload = wanted_upload(source, &owner, index, input, known);
-                if !usable_uploads(&listing).any(|one| one.same_rows(&upload.identity)) {
-                    upload.renamed_from = take_renamed(&upload, &sha256, &mut vanished);
-                }
-                wanted.push(upload);
-            }
-            Ok((_, None)) => {}
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => {
-                unseen.push(input.key.clone());
-                items.push(source_error(&error.about(&input.shown)));
-            }
-        }
-    }
-    Ok(UploadsDraft {
-        owner,
-        wanted,
-        items,
-        unseen,
-    })
-}
-
-fn wanted_upload(
-    source: &UploadsSource,
-    owner: &SourceKey,
-    index: usize,
-    input: &UploadInput,
-    (fingerprint, md5, sha256): (Fingerprint, Md5Digest, Sha256Digest),
-) -> UploadSubject {
-    let entry = &source.entries[input.entry];
-    let reading = reading(input.kind, &entry.options);
-    let identity = upload_identity(owner, &input.key, &input.stem, &sha256, &reading);
-    UploadSubject {
-        input: index,
-        shown: input.shown.clone(),
-        path: input.path.clone(),
-        fingerprint,
-        md5,
-        identity,
-        kind: input.kind,
-        options: entry.options.clone(),
-        max_bad_records: entry.max_bad_records,
-        renamed_from: None,
-        importing: None,
-    }
-}
-
-/// Uploads that were imported, in the draft and in released versions.
-fn usable_uploads<'a>(listing: &'a Listing<'_>) -> impl Iterator<Item = &'a PartIdentity> {
-    let draft = listing
-        .draft
-        .iter()
-        .filter(|part| part.upload.status == UploadStatus::Completed)
-        .map(|part| &part.name.identity);
-    let released = listing
-        .released
-        .iter()
-        .filter(|part| part.completed)
-        .map(|part| &part.name.identity);
-    draft.chain(released)
-}
-
-/// The upload of a vanished file that has this file's content and was told to be
-/// read the same way. It can have become one file only.
-fn take_renamed(
-    upload: &UploadSubject,
-    content: &Sha256Digest,
-    vanished: &mut Vec<&PartIdentity>,
-) -> Option<PartIdentity> {
-    let reading = reading(upload.kind, &upload.options);
-    let owner = &upload.identity.owner;
-    let position = vanished.iter().position(|one| {
-        one.digest == crate::base::PartHasher::upload(owner, &one.source, content, &reading)
-    })?;
-    let found = vanished[position].clone();
-    vanished.retain(|one| !one.same_rows(&found));
-    Some(found)
-}
-
-/// Whether the last release holds exactly these uploads.
-pub(super) fn equals_release(drafts: &[&UploadsDraft], listing: &Listing<'_>) -> bool {
-    let wanted = || drafts.iter().flat_map(|draft| &draft.wanted);
-    let released = || listing.released.iter();
-    listing.draft.is_empty()
-        && listing.foreign.is_empty()
-        && listing.foreign_released.is_empty()
-        && wanted().count() == released().count()
-        && wanted()
-            .all(|upload| released().any(|part| part.completed && upload.is(&part.name.identity)))
-}
 
 /// Decides the fate of every file and of every listed upload of one job.
-pub(super) fn decide_uploads(
+pub(in crate::plan) fn decide_uploads(
     context: &PlanContext<'_>,
     job: &Job,
     source: &UploadsSource,
@@ -170,9 +24,11 @@ pub(super) fn decide_uploads(
     let listing = Listing::of(view, std::slice::from_ref(&draft.owner));
     let mut fate = Fate {
         context,
+        job,
         source,
         mode,
         listing: &listing,
+        all: &draft.wanted,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
@@ -223,9 +79,12 @@ struct Known {
 
 struct Fate<'a> {
     context: &'a PlanContext<'a>,
+    job: &'a Job,
     source: &'a UploadsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
+    /// Every file of the job.
+    all: &'a [UploadSubject],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -243,6 +102,13 @@ impl Fate<'_> {
         });
     }
 
+    /// Whether an upload was delivered for this file's path and is another file's
+    /// now.
+    fn has_moved(&self, identity: &PartIdentity, upload: &UploadSubject) -> bool {
+        let mut all = self.all.iter();
+        !upload.is(identity) && all.any(|other| other.is(identity))
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
@@ -254,7 +120,10 @@ impl Fate<'_> {
         let mut released = self.listing.released.iter();
         let is_locked = self.mode == Mode::Append
             && !is_released
-            && released.any(|part| part.name.identity.source == upload.identity.source)
+            && released.any(|part| {
+                let identity = &part.name.identity;
+                identity.source == upload.identity.source && !self.has_moved(identity, upload)
+            })
             && upload.renamed_from.is_none();
         let is_refused = is_locked && self.source.on_released == OnReleased::Fail;
         let known = Known {
@@ -274,7 +143,7 @@ impl Fate<'_> {
         let (class, reason, action) = if known.present.is_some() {
             self.unchanged.add(size, 0);
             let renamed = upload.renamed_from.is_some();
-            if !renamed && !self.context.options.include_unchanged {
+            if !renamed && !self.context.wants_unchanged() {
                 return;
             }
             let reason = if renamed {
@@ -297,7 +166,24 @@ impl Fate<'_> {
         } else {
             (Class::New, Reason::NotOnRemote, Action::Send)
         };
-        self.push(class, reason, action, Subject::Upload(Box::new(upload)));
+        let item = Item {
+            class,
+            reason,
+            action,
+            note: None,
+            subject: Subject::Upload(Box::new(upload)),
+        };
+        let is_listed = match &known.present {
+            Some(present) => {
+                let holder = self.listing.holder(present);
+                let stored = holder.as_ref().map(Holder::as_stored);
+                self.context.met_unchanged(self.job, &item, stored) || reason == Reason::Renamed
+            }
+            None => true,
+        };
+        if is_listed {
+            self.items.push(item);
+        }
     }
 
     /// Uploads of the same file in the draft. Takes what the released versions
@@ -313,7 +199,8 @@ impl Fate<'_> {
         for part in parts {
             let identity = &part.name.identity;
             let same = upload.is(identity);
-            if identity.source != upload.identity.source && !same {
+            let is_own = identity.source == upload.identity.source;
+            if !same && (!is_own || self.has_moved(identity, upload)) {
                 continue;
             }
             let size = upload.fingerprint.size;
@@ -423,17 +310,4 @@ impl Fate<'_> {
             });
         }
     }
-}
-
-/// Two uploads in the draft whose names compare equal on letters and digits.
-fn twins(view: &TableView) -> Option<(String, String)> {
-    let mut keys: Vec<(String, &str)> = view
-        .draft_uploads
-        .iter()
-        .map(|upload| (upload_key(&upload.name), upload.name.as_str()))
-        .collect();
-    keys.sort();
-    keys.windows(2)
-        .find(|pair| pair[0].0 == pair[1].0)
-        .map(|pair| (pair[0].1.to_owned(), pair[1].1.to_owned()))
 }

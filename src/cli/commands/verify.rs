@@ -1,0 +1,136 @@
+//! `verify`: the remote against the sources, or against receipts. Reads only,
+//! and believes no cache.
+
+use std::path::Path;
+
+use crate::cli::args::{Format, VerifyArgs};
+use crate::cli::context::Context;
+use crate::cli::exit::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::planning::{PlanRequest, Planning};
+use crate::cli::problems::Problems;
+use crate::cli::receipts::{Collector, owner, versions};
+use crate::cli::verifying::{Show, Shown, Verified, exit_of, read_back, verify_sources};
+use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::event::EventSink;
+use crate::manifest::Release;
+use crate::plan::{Finding, Unchanged, verify_receipts};
+use crate::report::{ReceiptReader, VerifyFacts, VerifyTally, verify_line, write_verify};
+
+/// Runs the command.
+pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
+    let _watch = context.watch(args.transfer.deadline)?;
+    let started_ms = context.environment.now_ms();
+    let manifest = load_manifest(&args.manifest, context.environment)?;
+    let workplace = Workplace::open(
+        manifest,
+        WorkplaceArgs {
+            transfer: &args.transfer,
+            connection: &args.connection,
+            state: &args.state,
+            shard: args.select.shard,
+            run_id: None,
+            store: StoreChoice::Memory,
+        },
+        context.environment,
+    )?;
+    context.adopt(&workplace);
+    let place = (&workplace, context);
+    let (tally, exit, datasets) = match &args.receipts {
+        Some(folder) => from_receipts(args, place, folder)?,
+        None => from_sources(args, place)?,
+    };
+    let facts = VerifyFacts {
+        manifest: workplace.manifest.name.to_string(),
+        endpoint: workplace.endpoint_shown.clone(),
+        datasets,
+        from_receipts: args.receipts.is_some(),
+        millis: u64::try_from(context.environment.now_ms() - started_ms).unwrap_or(0),
+        exit: (exit.number(), exit.name()),
+    };
+    let mut out = Output::stdout();
+    match args.output.format {
+        Format::Text => {
+            let written = write_verify(&mut out, &tally, &facts, &context.stdout_style());
+            out.finish(written)?;
+        }
+        Format::Json | Format::Ndjson => out.line(&verify_line(&tally, &facts))?,
+    }
+    Ok(exit)
+}
+
+type Found = (VerifyTally, ExitCode, Vec<(String, String)>);
+
+fn show(format: Format) -> Show {
+    match format {
+        Format::Text => Show::Text,
+        Format::Json => Show::Nothing,
+        Format::Ndjson => Show::Lines,
+    }
+}
+
+fn request(args: &VerifyArgs) -> PlanRequest {
+    let read = read_back(args.read_back);
+    PlanRequest::of_verification(Some(&args.select), read, Release::No)
+}
+
+fn from_sources(
+    args: &VerifyArgs,
+    (workplace, context): (&Workplace, &Context<'_>),
+) -> Result<Found, Failure> {
+    let collector = Collector::default();
+    let wants_receipts = args.write_receipts.is_some();
+    let met = |one: &Unchanged<'_>| {
+        if wants_receipts {
+            collector.take(one);
+        }
+    };
+    let Verified { plan, tally, exit } = verify_sources(
+        (workplace, context),
+        &EventSink::default(),
+        &request(args),
+        (show(args.output.format), args.all),
+        &met,
+    )?;
+    Problems::of_sources(&plan).say(context);
+    if let Some(folder) = &args.write_receipts {
+        let is_shard = args.select.shard.is_some();
+        collector.write(folder, &plan, is_shard, (workplace, context))?;
+    }
+    Ok((tally, exit, versions(&plan)))
+}
+
+fn from_receipts(
+    args: &VerifyArgs,
+    (workplace, context): (&Workplace, &Context<'_>),
+    folder: &Path,
+) -> Result<Found, Failure> {
+    let mut reader = ReceiptReader::open(folder, &owner(workplace, context))?;
+    let mut tally = VerifyTally::default();
+    let mut shown = Shown::new(show(args.output.format), context);
+    let planning = Planning {
+        workplace,
+        context,
+        events: &EventSink::default(),
+        on_reject: &|_, _| {},
+        on_unchanged: None,
+    };
+    let request = request(args);
+    planning.settle(&request)?;
+    let datasets = planning.with(&request, |planning| {
+        verify_receipts(
+            planning,
+            &mut || reader.next_receipt().map_err(Failure::from),
+            &mut |checked| {
+                tally.add(&checked);
+                if args.all || checked.finding != Finding::Matches {
+                    shown.line(&checked);
+                }
+            },
+        )
+    })?;
+    shown.finish()?;
+    let exit = exit_of(&tally);
+    Ok((tally, exit, datasets))
+}

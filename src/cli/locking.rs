@@ -1,0 +1,40 @@
+//! The lock of a manifest's state, taken by commands that write to the remote.
+
+use std::time::Duration;
+
+use super::args::{ConnectionArgs, Shard, StateArgs};
+use super::context::Context;
+use super::failure::Failure;
+use super::settings::{EndpointChoice, state_key, state_location};
+use crate::manifest::Manifest;
+use crate::state::{RunId, RunLock};
+
+/// Takes the lock of this manifest's state, in the name of a new run; none is
+/// needed for state in memory.
+pub fn lock(
+    manifest: &Manifest,
+    (connection, state): (&ConnectionArgs, &StateArgs),
+    shard: Option<Shard>,
+    timeout: Duration,
+    context: &Context<'_>,
+) -> Result<(Option<RunLock>, RunId), Failure> {
+    let environment = context.environment;
+    let location = state_location(state, environment).map_err(Failure::from)?;
+    let endpoint = EndpointChoice::choose(connection.endpoint.as_deref(), environment)
+        .map_err(Failure::from)?;
+    let key = state_key(
+        &manifest.name,
+        &endpoint,
+        &manifest.datasets(),
+        shard,
+        state.instance.as_deref(),
+    );
+    let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
+    let Some(path) = location.lock_path(&key) else {
+        return Ok((None, run_id));
+    };
+    let owner = environment.lock_owner(run_id.as_str());
+    RunLock::acquire(&path, &owner, timeout, &context.cancel)
+        .map(|lock| (Some(lock), run_id))
+        .map_err(Failure::from)
+}

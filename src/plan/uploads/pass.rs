@@ -1,0 +1,169 @@
+//! Every file of a job is digested once; what was delivered under another path
+//! is found by its content.
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use crate::base::{Fingerprint, Md5Digest, PartHasher, PartIdentity, Sha256Digest, SourceKey};
+use crate::manifest::{Job, UploadsSource};
+use crate::plan::context::PlanContext;
+use crate::plan::error::{PlanError, check_cancel};
+use crate::plan::files::digests_of;
+use crate::plan::listed::Listing;
+use crate::plan::model::{Item, UploadSubject};
+use crate::plan::observe::TableView;
+use crate::plan::problems::{source_error, source_problem, source_skipped};
+use crate::redivis::UploadStatus;
+use crate::source::uploads::{reading, upload_identity};
+use crate::source::{SourceError, UploadInput, resolve_uploads};
+
+/// A job's files with their digests, before any fate is decided.
+#[derive(Debug)]
+pub(in crate::plan) struct UploadsDraft {
+    /// The owner of the names.
+    pub(in crate::plan) owner: SourceKey,
+    /// The files.
+    pub(in crate::plan) wanted: Vec<UploadSubject>,
+    /// Problems and skipped paths.
+    pub(in crate::plan) items: Vec<Item>,
+    /// Keys of files that this run does not see.
+    pub(in crate::plan) unseen: Vec<SourceKey>,
+}
+
+/// Resolves a job's files and digests each.
+pub(in crate::plan) fn pass_uploads(
+    context: &PlanContext<'_>,
+    job: &Job,
+    source: &UploadsSource,
+    view: &TableView,
+) -> Result<UploadsDraft, PlanError> {
+    let resolved = resolve_uploads(&context.resolve_options(job), source)
+        .map_err(|error| PlanError::of_source(&job.name, error))?;
+    let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
+    items.extend(resolved.skipped.iter().map(source_skipped));
+    let inputs = resolved.inputs;
+    let is_seen = |input: &UploadInput| context.selection.sees(&input.shown);
+    let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
+    let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
+    let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
+    let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
+    let listing = Listing::of(view, std::slice::from_ref(&owner));
+    // Shards must agree on what went where, so that each looks at all files then.
+    let is_delivered =
+        |input: &UploadInput| usable_uploads(&listing).any(|one| one.source == input.key);
+    let need_all = usable_uploads(&listing).next().is_some() && !inputs.iter().all(is_delivered);
+    let digested: Vec<Option<_>> = context.cpu_pool.install(|| {
+        let digested = inputs.par_iter().map(|input| {
+            (need_all || is_seen(input))
+                .then(|| digests_of(context, &input.path, &input.fingerprint, true))
+        });
+        digested.collect()
+    });
+    let mut known = Vec::with_capacity(inputs.len());
+    for (index, (input, digests)) in inputs.iter().zip(digested).enumerate() {
+        check_cancel(context.call.cancel)?;
+        match digests {
+            Some(Ok((md5, Some(sha256)))) => {
+                let digests = (input.fingerprint, md5, sha256);
+                known.push(wanted_upload(source, &owner, index, input, digests));
+            }
+            Some(Ok((_, None))) => {}
+            Some(Err(SourceError::Cancelled)) => return Err(PlanError::Cancelled),
+            Some(Err(error)) => {
+                unseen.push(input.key.clone());
+                if is_seen(input) {
+                    items.push(source_error(&error.about(&input.shown)));
+                }
+            }
+            None => unseen.push(input.key.clone()),
+        }
+    }
+    let mut wanted = with_renamed(known, &listing, &unseen);
+    wanted.retain(|upload| is_seen(&inputs[upload.input]));
+    let others = inputs.iter().filter(|input| !is_seen(input));
+    unseen.extend(others.map(|input| input.key.clone()));
+    Ok(UploadsDraft {
+        owner,
+        wanted,
+        items,
+        unseen,
+    })
+}
+
+/// Finds what was delivered under another path and that no file there gives any
+/// more: the path is gone, or another file has taken it.
+fn with_renamed(
+    wanted: Vec<UploadSubject>,
+    listing: &Listing<'_>,
+    unseen: &[SourceKey],
+) -> Vec<UploadSubject> {
+    let is_there = |one: &PartIdentity| {
+        let mut wanted = wanted.iter();
+        wanted.any(|upload| one.same_rows(&upload.identity))
+    };
+    let mut dropped: Vec<&PartIdentity> = usable_uploads(listing)
+        .filter(|one| !unseen.contains(&one.source) && !is_there(one))
+        .collect();
+    wanted
+        .into_iter()
+        .map(|mut upload| {
+            if !usable_uploads(listing).any(|one| one.same_rows(&upload.identity)) {
+                upload.renamed_from = take_renamed(&upload, &mut dropped);
+            }
+            upload
+        })
+        .collect()
+}
+
+fn wanted_upload(
+    source: &UploadsSource,
+    owner: &SourceKey,
+    index: usize,
+    input: &UploadInput,
+    (fingerprint, md5, sha256): (Fingerprint, Md5Digest, Sha256Digest),
+) -> UploadSubject {
+    let entry = &source.entries[input.entry];
+    let reading = reading(input.kind, &entry.options);
+    let identity = upload_identity(owner, &input.key, &input.stem, &sha256, &reading);
+    UploadSubject {
+        input: index,
+        shown: input.shown.clone(),
+        path: input.path.clone(),
+        fingerprint,
+        md5,
+        sha256,
+        identity,
+        kind: input.kind,
+        options: entry.options.clone(),
+        max_bad_records: entry.max_bad_records,
+        renamed_from: None,
+        importing: None,
+    }
+}
+
+/// Uploads that were imported, in the draft and in released versions.
+fn usable_uploads<'a>(listing: &'a Listing<'_>) -> impl Iterator<Item = &'a PartIdentity> {
+    let draft = listing
+        .draft
+        .iter()
+        .filter(|part| part.upload.status == UploadStatus::Completed)
+        .map(|part| &part.name.identity);
+    let released = listing
+        .released
+        .iter()
+        .filter(|part| part.completed)
+        .map(|part| &part.name.identity);
+    draft.chain(released)
+}
+
+/// The upload of a vanished file that has this file's content and was told to be
+/// read the same way. It can have become one file only.
+fn take_renamed(upload: &UploadSubject, vanished: &mut Vec<&PartIdentity>) -> Option<PartIdentity> {
+    let reading = reading(upload.kind, &upload.options);
+    let owner = &upload.identity.owner;
+    let position = vanished.iter().position(|one| {
+        one.digest == PartHasher::upload(owner, &one.source, &upload.sha256, &reading)
+    })?;
+    let found = vanished[position].clone();
+    vanished.retain(|one| !one.same_rows(&found));
+    Some(found)
+}

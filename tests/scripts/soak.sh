@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Random jobs under random faults, killed at random requests, run until done: wrong
+# bytes, lost or doubled rows and uploads, wrong exit codes, hangs and panics are
+# counted, and all must be zero. A failure prints the seed that shows it again:
+# soak.sh BINARY 1 SEED.
+#
+# usage: tests/scripts/soak.sh PATH_TO_REDIVIS_INGEST [TRIALS] [SEED]
+#
+# A trial has one to four jobs. 600 take about three minutes on two cores.
+set -euo pipefail
+
+export REDIVIS_INGEST_TEST_BINARY
+REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: soak.sh PATH_TO_REDIVIS_INGEST [TRIALS] [SEED]}")
+export REDIVIS_INGEST_TEST_TRIALS=${2:-600}
+export REDIVIS_INGEST_TEST_SEED=${3:-1}
+cd "$(dirname "$0")/../.."
+exec cargo test --quiet --test it -- --ignored --nocapture proof::soak::random_schedules
