@@ -15,8 +15,6 @@ mod exit_codes;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod harness;

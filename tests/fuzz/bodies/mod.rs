@@ -1,6 +1,5 @@
 //! What each fuzz target does with some bytes: it panics when a property does not
-//! hold. Driven by `tests/it/fuzz` (on stable, with proptest) and by `fuzz/` (with
-//! cargo-fuzz, on nightly).
+//! hold.
 
 mod json;
 mod rows;
@@ -10,10 +9,10 @@ mod wire;
 
 /// A target: its name, what it does, and words that make good inputs of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Target {
-    pub name: &'static str,
-    pub body: fn(&[u8]),
-    pub words: &'static [&'static str],
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) body: fn(&[u8]),
+    pub(crate) words: &'static [&'static str],
 }
 
 const fn target(name: &'static str, body: fn(&[u8]), words: &'static [&'static str]) -> Target {
@@ -54,7 +53,7 @@ const JSON: &[&str] = &[
     "]]]]",
 ];
 
-pub const TARGETS: &[Target] = &[
+pub(crate) const TARGETS: &[Target] = &[
     target(
         "manifest",
         texts::manifest,

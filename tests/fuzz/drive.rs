@@ -1,19 +1,14 @@
-//! Drives the fuzz targets on stable: first their committed inputs, then inputs
-//! made of those and of words, by proptest. `tests/scripts/fuzz.sh` runs more of
-//! them, for longer, from another seed.
+//! First the committed inputs of a target, then inputs made of those and of words.
 
-#[path = "../../fuzz/bodies/mod.rs"]
-mod bodies;
-mod inputs;
-mod tmp_seeds;
-
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::harness::setting;
+use super::{bodies, inputs};
 
 fn corpus(target: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -33,50 +28,69 @@ fn committed(target: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// Runs one target for so many cases, or for so many seconds if that is longer.
+#[expect(clippy::disallowed_methods, reason = "a script's settings")]
+fn setting<T: FromStr<Err: Debug>>(name: &str, default: T) -> T {
+    std::env::var(format!("REDIVIS_INGEST_TEST_{name}"))
+        .map_or(default, |text| text.parse().unwrap())
+}
+
+/// Runs one target for so many inputs, or for so many seconds if that is longer.
+/// Every input that breaks the target is told, as Rust writes it.
 fn drive(name: &str) {
     let target = bodies::TARGETS
         .iter()
         .find(|target| target.name == name)
         .unwrap();
+    let seed: u64 = setting("FUZZ_SEED", 1);
+    let seconds: u64 = setting("FUZZ_SECONDS", 0);
     let committed = committed(name);
     assert!(committed.len() >= 3, "{name} has too few committed inputs");
+    let mut executions = 0_u64;
+    let mut failures = Vec::new();
     for (path, bytes) in &committed {
-        let held = catch_unwind(AssertUnwindSafe(|| (target.body)(bytes)));
-        assert!(held.is_ok(), "{path} breaks the target {name}");
+        executions += 1;
+        if catch_unwind(AssertUnwindSafe(|| (target.body)(bytes))).is_err() {
+            failures.push(path.clone());
+        }
     }
 
-    let cases: u32 = setting("FUZZ_CASES", 200);
-    let seconds: u64 = setting("FUZZ_SECONDS", 0);
-    let seed: u64 = setting("FUZZ_SEED", 1);
     let mut full_seed = [0; 32];
     full_seed[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &full_seed);
     let config = Config {
-        cases,
+        cases: setting("FUZZ_CASES", 200),
         failure_persistence: None,
         ..Config::default()
     };
+    let cases = u64::from(config.cases);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &full_seed);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let seeds = committed.into_iter().map(|(_, bytes)| bytes).collect();
     let inputs = inputs::inputs(seeds, target.words);
     let started = Instant::now();
-    let mut executions = 0_u64;
-    loop {
+    while failures.is_empty() {
         let ran = runner.run(&inputs, |bytes| {
             (target.body)(&bytes);
             Ok(())
         });
-        if let Err(TestError::Fail(why, bytes)) = ran {
-            let shown = bytes.escape_ascii();
-            panic!("{name} with seed {seed}: {why}\nkeep it as a committed input:\n{shown}");
+        if let Err(error) = ran {
+            failures.push(match error {
+                TestError::Fail(why, bytes) => format!("{why}\n  b\"{}\"", bytes.escape_ascii()),
+                TestError::Abort(why) => why.to_string(),
+            });
+            break;
         }
-        executions += u64::from(cases);
+        executions += cases;
         if started.elapsed() >= Duration::from_secs(seconds) {
             break;
         }
     }
-    eprintln!("fuzz {name}: {executions} executions, seed {seed}");
+    let count = failures.len();
+    eprintln!("fuzz {name}: {executions} executions, seed {seed}; {count} failures");
+    assert!(
+        failures.is_empty(),
+        "{name} with seed {seed} breaks; keep the input under tests/fuzz/corpus/{name}:\n{}",
+        failures.join("\n")
+    );
 }
 
 macro_rules! targets {
