@@ -158,13 +158,22 @@ impl Failure {
         if let Some(problems) = &self.problems {
             return problems.render(colour, width);
         }
-        let (bold, red, cyan, plain) = if colour {
-            ("\x1b[1m", "\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
+        self.render_as("error", "\x1b[1;31m", colour)
+    }
+
+    /// The same of what stops nothing.
+    pub fn render_warning(&self, colour: bool) -> String {
+        self.render_as("warning", "\x1b[1;33m", colour)
+    }
+
+    fn render_as(&self, word: &str, word_colour: &str, colour: bool) -> String {
+        let (bold, marked, cyan, plain) = if colour {
+            ("\x1b[1m", word_colour, "\x1b[1;36m", "\x1b[0m")
         } else {
             ("", "", "", "")
         };
         let mut out = format!(
-            "{red}error[{}]{plain}{bold}: {}{plain}\n",
+            "{marked}{word}[{}]{plain}{bold}: {}{plain}\n",
             self.code,
             shown(&self.message)
         );

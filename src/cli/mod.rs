@@ -31,6 +31,7 @@ pub mod signals;
 pub mod token;
 pub mod verdict;
 pub mod verifying;
+pub mod warnings;
 pub mod workplace;
 
 use args::{Format, Parsed};

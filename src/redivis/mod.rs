@@ -17,6 +17,8 @@ mod listing;
 mod md5;
 mod model;
 mod pacer;
+#[doc(hidden)]
+pub mod probes;
 mod proxy;
 mod reader;
 mod request;

@@ -386,7 +386,7 @@ impl Acknowledged {
 }
 
 /// `bytes=0-N` as the number of bytes, N + 1.
-fn acknowledged_end(range: &str) -> Option<u64> {
+pub(super) fn acknowledged_end(range: &str) -> Option<u64> {
     let range = range.trim();
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     let last = range.strip_prefix("0-")?;

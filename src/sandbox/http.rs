@@ -212,7 +212,7 @@ impl Connection {
     }
 }
 
-fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
+pub(super) fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; 96];
     let mut request = httparse::Request::new(&mut fields);
     let length = match request.parse(bytes) {

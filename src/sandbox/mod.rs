@@ -25,6 +25,8 @@ mod listing;
 mod log;
 mod multipart;
 mod parquet;
+#[doc(hidden)]
+pub mod probes;
 mod rate;
 mod records;
 mod reference;

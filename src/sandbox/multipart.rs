@@ -76,12 +76,18 @@ impl<R: Read> Parts<R> {
                 return Ok(None);
             }
             if let Some(length) = memmem::find(self.held(), b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(&self.held()[..length]).into_owned();
-                self.start += length + 4;
-                // An empty part's delimiter uses the head's last line break.
-                self.start -= 2;
-                self.buffer[self.start..self.start + 2].copy_from_slice(b"\r\n");
-                let name = part_name(&head);
+                if length > MAX_PART_HEAD {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                let name = part_name(&String::from_utf8_lossy(&self.held()[..length]));
+                // An empty part's delimiter may use the head's last line break.
+                self.start += length + 2;
+                while !self.eof
+                    && self.held().len() < self.delimiter.len()
+                    && self.delimiter.starts_with(self.held())
+                {
+                    self.fill()?;
+                }
                 if !self.held().starts_with(&self.delimiter) {
                     self.start += 2;
                 }
@@ -187,6 +193,30 @@ mod tests {
                 ],
                 "{step}"
             );
+        }
+    }
+
+    /// The reads decided whether the delimiter was seen.
+    #[test]
+    fn an_empty_part_without_a_line_of_its_own_is_empty_whatever_the_reads() {
+        let body = "--xx\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n--xx--";
+        for step in [1, 2, 7, 10_000] {
+            let mut parts = Parts::new(Drip(body.as_bytes(), step), "xx");
+            assert_eq!(parts.next_part().unwrap().as_deref(), Some("a"), "{step}");
+            let mut content = Vec::new();
+            parts.content().read_to_end(&mut content).unwrap();
+            assert_eq!(content, b"");
+            assert_eq!(parts.next_part().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_is_an_error_whatever_the_reads() {
+        let head = "x".repeat(MAX_PART_HEAD + 1);
+        let body = format!("--xx\r\n{head}\r\n\r\na\r\n--xx--");
+        for step in [1, 10_000, usize::MAX] {
+            let mut parts = Parts::new(Drip(body.as_bytes(), step), "xx");
+            assert!(parts.next_part().is_err(), "{step}");
         }
     }
 

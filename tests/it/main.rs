@@ -55,6 +55,8 @@ mod replace;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod rounded;
+#[cfg(test)]
 mod run_files;
 #[cfg(test)]
 mod run_rows;

@@ -16,6 +16,7 @@ use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::problems::{Problems, REJECTS_HELP, TOO_MANY_REJECTS};
+use crate::cli::warnings::{self, Warning, Warnings};
 use crate::cli::workplace::load_manifest;
 use crate::manifest::{Job, Manifest, RowsSource, Schema, Source};
 use crate::plan::{PlanError, Trouble};
@@ -42,6 +43,8 @@ struct Checked {
     first_rejects: Vec<String>,
     skipped: usize,
     problems: Vec<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 /// One thing that is wrong.
@@ -100,6 +103,9 @@ pub fn run(args: &CheckArgs, context: &Context<'_>) -> Result<ExitCode, Failure>
                 failure.hint(&problem.help)
             });
         }
+    }
+    for one in &checked {
+        warnings::say(&one.job, &one.warnings, context);
     }
     problems.say(context);
     let mut out = Output::stdout();
@@ -300,6 +306,7 @@ fn check_rows(
         }
     };
     let mut rows = 0;
+    let mut warnings = Warnings::default();
     let settings = CutSettings {
         payload: source.payload.0,
         owner: SourceKey::owner(manifest.name.as_str(), job.name.as_str()),
@@ -316,6 +323,7 @@ fn check_rows(
         match cut_source(reading, &[], &settings, &mut on_reject, &context.cancel) {
             Ok(pass) => {
                 rows += pass.rows;
+                pass.rounded.iter().for_each(|one| warnings.add(one));
                 checked.rejects += pass.rejects;
                 if pass.rows == 0 && pass.rejects == 0 && !job.allow_empty {
                     checked.problems.push(Problem::of(
@@ -330,6 +338,7 @@ fn check_rows(
         }
     }
     checked.rows = Some(rows);
+    checked.warnings = warnings.into_list();
     if checked.rejects > source.max_rejects {
         let words = if checked.rejects == 1 { "row" } else { "rows" };
         checked.problems.push(Problem {

@@ -11,6 +11,7 @@ use crate::cli::output::{Output, check_writable};
 use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
 use crate::cli::rejects::FirstRejects;
+use crate::cli::warnings;
 use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::plan::{Plan, PlanLines};
@@ -50,6 +51,7 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     if let Some(path) = &args.out {
         save(path, &plan, &workplace)?;
     }
+    warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| first().of(&job.job)).say(context);
     let shown = first().all();
     show(args, context, &workplace, &plan, &shown)?;

@@ -14,6 +14,7 @@ use crate::cli::receipts::Collector;
 use crate::cli::rejects::RejectsFile;
 use crate::cli::reporting::{Reporting, ReportingArgs};
 use crate::cli::verdict::verdict;
+use crate::cli::warnings;
 use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
 use crate::event::{Event, EventSink, Phase, RunEnd};
 use crate::exec;
@@ -122,6 +123,7 @@ fn plan_and_execute(
         })?;
     }
     reporting.show_plan(&plan)?;
+    warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| rejects.first_of(&job.job)).say(context);
     if let Some(exit) = exit_of_problems(&plan) {
         let end = exec::not_executed(&plan);

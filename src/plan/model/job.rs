@@ -7,7 +7,7 @@ use crate::base::{Fingerprint, ManifestName, PartIdentity, SourceKey, TableRef, 
 use crate::manifest::Variable;
 use crate::plan::history::History;
 use crate::source::RowInput;
-use crate::source::rows::Cut;
+use crate::source::rows::{Cut, Rounded};
 
 /// The plan of one job.
 #[derive(Debug)]
@@ -87,6 +87,8 @@ pub struct RowsInputPlan {
     pub rows: u64,
     /// Rows that could not be encoded.
     pub rejects: u64,
+    /// The first number of each column that the platform may round.
+    pub rounded: Vec<Rounded>,
 }
 
 impl RowsInputPlan {

@@ -9,7 +9,9 @@ use crate::base::digest::Sha256Hasher;
 use crate::base::{PartIdentity, PartName};
 use crate::manifest::{RowsSource, Variable};
 use crate::plan::context::PlanContext;
-use crate::source::rows::{Candidate, Cut, CutSettings, Pass, Reading, RowStart, cut_source};
+use crate::source::rows::{
+    Candidate, Cut, CutSettings, Pass, Reading, Rounded, RowStart, cut_source,
+};
 use crate::source::{RowInput, SourceError};
 use crate::state::CutKey;
 
@@ -17,6 +19,8 @@ use crate::state::CutKey;
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredPass {
     rows: u64,
+    /// Line, row, column and value.
+    rounded: Vec<(u64, u64, String, i64)>,
     cuts: Vec<StoredCut>,
 }
 
@@ -115,10 +119,19 @@ fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) ->
             start: RowStart { byte, line, record },
         });
     }
+    let rounded = stored.rounded.iter().cloned();
+    let rounded = rounded.map(|(line, row, column, value)| Rounded {
+        file: input.shown.clone(),
+        line,
+        row,
+        column,
+        value,
+    });
     Some(Pass {
         cuts,
         rows: stored.rows,
         rejects: 0,
+        rounded: rounded.collect(),
         fingerprint: input.fingerprint,
     })
 }
@@ -138,8 +151,12 @@ fn remember(context: &PlanContext<'_>, key: &CutKey, pass: &Pass) {
             start: (cut.start.byte, cut.start.line, cut.start.record),
         })
         .collect();
+    let rounded = pass.rounded.iter().cloned();
     let stored = StoredPass {
         rows: pass.rows,
+        rounded: rounded
+            .map(|one| (one.line, one.row, one.column, one.value))
+            .collect(),
         cuts,
     };
     if let Ok(text) = serde_json::to_string(&stored)

@@ -212,6 +212,7 @@ pub(super) fn pass_one(
         fingerprint: pass.fingerprint,
         rows: pass.rows,
         rejects: pass.rejects,
+        rounded: pass.rounded,
     })
 }
 

@@ -14,6 +14,7 @@ mod json;
 pub mod pack;
 mod reject;
 mod replay;
+mod rounded;
 mod spool;
 
 use crate::base::{CancelToken, Fingerprint};
@@ -26,6 +27,7 @@ pub use encode::Mapping;
 pub use infer::{Guess, GuessedColumn, MAX_COLUMNS, guess_columns, guess_dialect, infer_schema};
 pub use reject::{Reject, RejectReason};
 pub use replay::{EachRow, Replayed, Sending, halve, replay, replay_rows};
+pub use rounded::Rounded;
 
 /// Where rejected rows go.
 pub(crate) type Rejects<'a> = &'a mut dyn FnMut(Reject);
@@ -110,6 +112,16 @@ impl RowReader {
             Rows::Csv(rows) => rows.next_encoded(out, rejects),
             Rows::Lines(rows) => rows.next_encoded(out, rejects),
             Rows::Array(rows) => rows.next_encoded(out, rejects),
+        }
+    }
+
+    /// What was found so far that the platform may round: the first number of each
+    /// column. It is told once.
+    pub fn take_rounded(&mut self) -> Vec<Rounded> {
+        match &mut self.rows {
+            Rows::Csv(rows) => rows.take_rounded(),
+            Rows::Lines(rows) => rows.take_rounded(),
+            Rows::Array(rows) => rows.take_rounded(),
         }
     }
 

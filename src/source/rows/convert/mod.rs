@@ -9,10 +9,12 @@ mod number;
 mod temporal;
 mod text;
 
+use std::cell::Cell;
+
 use crate::base::VariableType;
 use crate::manifest::{Convert, NestedPolicy, TimeFormat, Variable, ZonePolicy};
 
-pub(super) use number::{is_json_integer, write_float, write_integer};
+pub(super) use number::{EXACT_IN_DOUBLE, is_json_integer, write_float, write_integer};
 pub(super) use temporal::Temporal;
 pub(super) use text::{hex_unit, unescape, write_string};
 
@@ -25,6 +27,8 @@ pub(super) struct Converter {
     nulls: Nulls,
     required: bool,
     nested: NestedPolicy,
+    /// The first whole number that a double may round.
+    rounded: Cell<Option<i64>>,
 }
 
 #[derive(Debug)]
@@ -121,6 +125,7 @@ impl Converter {
             nulls,
             required: variable.required,
             nested: *nested,
+            rounded: Cell::new(None),
         }
     }
 
@@ -151,7 +156,7 @@ impl Converter {
         }
         match &self.kind {
             Kind::String => write_string(cell, out),
-            Kind::Integer => write_integer(trimmed, out),
+            Kind::Integer => self.write_whole(trimmed, out),
             Kind::Float { comma } => write_float(trimmed, *comma, out),
             Kind::Boolean { yes, no } => {
                 let value = if is_one_of(yes.as_ref(), b"true", trimmed) {
@@ -206,6 +211,24 @@ impl Converter {
         }
     }
 
+    /// The first whole number written so far that a double may round.
+    pub(super) fn rounded(&self) -> Option<i64> {
+        self.rounded.get()
+    }
+
+    /// The row with it was not sent.
+    pub(super) fn forget_rounded(&self) {
+        self.rounded.set(None);
+    }
+
+    fn write_whole(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
+        write_integer(text, out)?;
+        if self.rounded.get().is_none() {
+            self.rounded.set(number::beyond_double(text));
+        }
+        Ok(())
+    }
+
     pub(super) fn write_null(&self, out: &mut Vec<u8>) -> Result<(), RejectReason> {
         if self.required {
             return Err(RejectReason::Required);
@@ -242,7 +265,7 @@ impl Converter {
                 write_quoted(text, out);
                 Ok(())
             }
-            Kind::Integer => write_integer(text, out),
+            Kind::Integer => self.write_whole(text, out),
             // A JSON number has a point whatever `decimal` says.
             Kind::Float { .. } => write_float(text, false, out),
             Kind::Temporal(temporal) if temporal.is_epoch() => temporal.write(text, out),

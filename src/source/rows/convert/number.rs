@@ -5,6 +5,10 @@ use super::RejectReason;
 
 /// Digits that certainly fit a signed 64-bit integer.
 const SAFE_DIGITS: usize = 18;
+/// Whole numbers up to here are exact in a double.
+pub(crate) const EXACT_IN_DOUBLE: u64 = 1 << 53;
+/// Characters of a whole number that is certainly exact in a double.
+const EXACT_CHARS: usize = 15;
 /// Digits (without an exponent) that are certainly neither infinite nor zero in
 /// a double by rounding.
 const SAFE_FLOAT_CHARS: usize = 300;
@@ -32,6 +36,16 @@ pub(crate) fn write_integer(text: &[u8], out: &mut Vec<u8>) -> Result<(), Reject
         .ok_or(RejectReason::IntegerRange)?;
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     Ok(())
+}
+
+/// The value, where it is a whole number that a double may round. `text` was written
+/// as an integer.
+pub(crate) fn beyond_double(text: &[u8]) -> Option<i64> {
+    if text.len() <= EXACT_CHARS {
+        return None;
+    }
+    let value: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (value.unsigned_abs() > EXACT_IN_DOUBLE).then_some(value)
 }
 
 /// Writes a float. With `comma` the decimal separator is a comma and a point is

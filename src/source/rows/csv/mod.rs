@@ -15,12 +15,14 @@ use crate::source::{CsvProblem, SourceError, ValueProblem};
 use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
 use super::input::{BLOCK, Text};
 use super::reject::{Reject, RejectReason};
+use super::rounded::{Rounded, Watch};
 use super::{Rejects, RowStart};
 use feed::Feed;
 
 /// Rows of a CSV source.
 pub(super) struct CsvRows {
     cells: Cells,
+    watch: Watch,
     reader: Reader<Feed>,
     record: ByteRecord,
     dialect: CsvDialect,
@@ -61,6 +63,7 @@ impl CsvRows {
         // An empty file has no columns that could be wrong, and no rows.
         if !rows.header.is_empty() {
             rows.cells = Cells::bind(mapping, &rows.header, rows.text().shown(), line)?;
+            rows.watch = Watch::new(&rows.cells.fields);
         }
         Ok(rows)
     }
@@ -83,6 +86,7 @@ impl CsvRows {
                 names: Vec::new(),
                 width: 0,
             },
+            watch: Watch::default(),
             reader: reader(feed, dialect),
             record: ByteRecord::new(),
             dialect: dialect.clone(),
@@ -118,9 +122,15 @@ impl CsvRows {
         let mark = out.len();
         while let Some(start) = self.read_record()? {
             match self.cells.encode(&self.record, out) {
-                Ok(()) => return Ok(Some(start)),
+                Ok(()) => {
+                    let shown = self.reader.get_ref().text().shown();
+                    let Cells { fields, names, .. } = &self.cells;
+                    self.watch.good(fields, names, shown, start);
+                    return Ok(Some(start));
+                }
                 Err(bad) => {
                     out.truncate(mark);
+                    self.watch.rejected(&self.cells.fields);
                     rejects(Reject {
                         file: self.text().shown().to_owned(),
                         line: start.line,
@@ -132,6 +142,10 @@ impl CsvRows {
             }
         }
         Ok(None)
+    }
+
+    pub(super) fn take_rounded(&mut self) -> Vec<Rounded> {
+        self.watch.take()
     }
 
     /// The next row's cells.

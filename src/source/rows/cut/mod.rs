@@ -14,7 +14,7 @@ use crate::source::SourceError;
 
 use super::pack::{CAP, PayloadSize};
 use super::spool::Spool;
-use super::{Reading, RowReader, RowStart};
+use super::{Reading, Rounded, RowReader, RowStart};
 
 /// What decides where a source is cut, its rows apart.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub struct Pass {
     pub rows: u64,
     /// Rows that could not be encoded.
     pub rejects: u64,
+    /// The first number of each column that the platform may round.
+    pub rounded: Vec<Rounded>,
     /// What the file was, from the first byte to the last.
     pub fingerprint: Fingerprint,
 }
@@ -88,6 +90,7 @@ pub fn cut_source(
         cuts,
         rows,
         rejects: rejected,
+        rounded: reader.take_rounded(),
         fingerprint: reader.fingerprint(),
     })
 }

@@ -14,7 +14,9 @@ use crate::manifest::{
 use crate::source::SourceError;
 use crate::source::resolve::RowInput;
 
-use super::convert::{JsonValue, Temporal, is_json_integer, unescape, write_float};
+use super::convert::{
+    EXACT_IN_DOUBLE, JsonValue, Temporal, is_json_integer, unescape, write_float,
+};
 use super::encode::Mapping;
 use super::{RowStart, csv, json, open_text};
 
@@ -22,9 +24,6 @@ pub use guess::{Guess, GuessedColumn, guess_columns, guess_dialect};
 
 /// The most columns that are told apart: keys of JSON objects can be data.
 pub const MAX_COLUMNS: usize = 10_000;
-
-/// Integers up to here are exact in a double.
-const EXACT_IN_DOUBLE: u64 = 1 << 53;
 
 /// Finds the variables: in the order in which columns first appear, each taken
 /// from the column of its name. `known` is the remote table's variables.

@@ -10,7 +10,7 @@ use super::{RowText, Window, chars, json_error, newlines, too_long};
 use crate::source::rows::encode::Mapping;
 use crate::source::rows::input::Text;
 use crate::source::rows::pack::CAP;
-use crate::source::rows::{Rejects, RowStart};
+use crate::source::rows::{Rejects, Rounded, RowStart};
 
 /// Rows of a JSON source.
 pub(crate) struct ArrayRows {
@@ -76,6 +76,10 @@ impl ArrayRows {
             }
         }
         Ok(None)
+    }
+
+    pub(crate) fn take_rounded(&mut self) -> Vec<Rounded> {
+        self.encoder.watch.take()
     }
 
     /// Hands out the text of the next element.

@@ -7,7 +7,7 @@ use super::{RowText, Window, too_long};
 use crate::source::rows::encode::Mapping;
 use crate::source::rows::input::Text;
 use crate::source::rows::pack::CAP;
-use crate::source::rows::{Rejects, RowStart};
+use crate::source::rows::{Rejects, Rounded, RowStart};
 
 /// Rows of an NDJSON source.
 pub(crate) struct LineRows {
@@ -55,6 +55,10 @@ impl LineRows {
             }
         }
         Ok(None)
+    }
+
+    pub(crate) fn take_rounded(&mut self) -> Vec<Rounded> {
+        self.encoder.watch.take()
     }
 
     /// Hands out the text of the next row.

@@ -104,7 +104,10 @@ impl RowText<'_> {
     ) -> Result<bool, SourceError> {
         let mark = out.len();
         let error = match encoder.encode(self.text, out) {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                encoder.good(names, self.shown, self.start);
+                return Ok(true);
+            }
             Err(error) => error,
         };
         out.truncate(mark);
@@ -121,6 +124,7 @@ impl RowText<'_> {
                 repeated: Vec::new(),
             }),
             NoRow::Bad(bad) => {
+                encoder.rejected();
                 rejects(Reject {
                     file: self.shown.to_owned(),
                     line: self.start.line,

@@ -7,13 +7,16 @@ use crate::manifest::{ExtraColumns, MissingColumns, ValueFrom};
 use crate::source::{JsonProblem, SourceError};
 
 use super::walk::{Flaw, Key, Walker};
+use crate::source::rows::RowStart;
 use crate::source::rows::convert::{JsonValue, unescape};
 use crate::source::rows::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
 use crate::source::rows::reject::RejectReason;
+use crate::source::rows::rounded::Watch;
 
 /// Encodes rows of one JSON source.
 #[derive(Debug)]
 pub(super) struct RowEncoder {
+    pub(super) watch: Watch,
     fields: Vec<Field>,
     fixed: Vec<Option<Box<[u8]>>>,
     tree: Tree,
@@ -99,8 +102,10 @@ impl RowEncoder {
             }
             tree.nodes[node].takers.push(index);
         }
+        let fields = fields(mapping.schema);
         Ok(Self {
-            fields: fields(mapping.schema),
+            watch: Watch::new(&fields),
+            fields,
             found: vec![None; fixed.len()],
             fixed,
             tree,
@@ -129,6 +134,16 @@ impl RowEncoder {
             return Err(NoRow::Bad(bad));
         }
         self.write(text, out).map_err(NoRow::Bad)
+    }
+
+    /// The row was taken.
+    pub(super) fn good(&mut self, names: &[String], shown: &str, start: RowStart) {
+        self.watch.good(&self.fields, names, shown, start);
+    }
+
+    /// It was not.
+    pub(super) fn rejected(&mut self) {
+        self.watch.rejected(&self.fields);
     }
 
     fn write(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), BadCell> {

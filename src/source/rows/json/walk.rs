@@ -280,9 +280,15 @@ impl<'a> Walker<'a> {
         let unit = self.unit()?;
         match unit {
             0xd800..=0xdbff => {
-                let low = match self.text.get(self.at..self.at + 2) {
-                    Some(b"\\u") => self.unit()?,
-                    _ => 0,
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                if b"\\u".starts_with(rest) && rest.len() < 2 {
+                    self.at = self.text.len();
+                    return Err(self.flaw(JsonProblem::EndsEarly));
+                }
+                let low = if rest.starts_with(b"\\u") {
+                    self.unit()?
+                } else {
+                    0
                 };
                 if !(0xdc00..=0xdfff).contains(&low) {
                     self.at = start;
@@ -307,11 +313,18 @@ impl<'a> Walker<'a> {
                 Ok(unit)
             }
             Some(None) => Err(self.flaw(JsonProblem::BadEscape)),
+            None if !self.has_only_digits_left() => Err(self.flaw(JsonProblem::BadEscape)),
             None => {
                 self.at = self.text.len();
                 Err(self.flaw(JsonProblem::EndsEarly))
             }
         }
+    }
+
+    /// Whether the text ends in the digits of the escape here.
+    fn has_only_digits_left(&self) -> bool {
+        let digits = self.text.get(self.at + 2..).unwrap_or_default();
+        digits.iter().all(u8::is_ascii_hexdigit)
     }
 
     fn here(&self) -> Option<u8> {

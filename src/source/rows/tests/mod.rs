@@ -3,5 +3,7 @@
 
 mod csv;
 mod json;
+mod json_suite;
 mod replay;
+mod spectrum;
 pub(super) mod support;
