@@ -11,6 +11,9 @@ use crate::event::What;
 use crate::plan::{Action, DatasetPlan, Item, JobContent, JobPlan, Subject, TableSubject};
 use crate::redivis::{NewTable, RemoteTable, TablePatch};
 
+/// Requests for one table whose answers were lost.
+const CREATE_ATTEMPTS: u32 = 3;
+
 /// Creates and changes what a dataset's jobs need. Answers whether all is in
 /// place.
 pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> bool {
@@ -112,22 +115,28 @@ fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepErr
     }
 }
 
-/// Creates a table; after a refusal somebody else may have created it.
+/// Creates a table; after a refusal somebody else may have created it. Where the
+/// answer was lost and the table is not there, it is asked for again: should the
+/// first request come late, one of the two is refused, since a name is taken once.
 fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepError> {
     let context = shared.context;
-    let doing = format!("create table `{}`", table.table);
     let new = NewTable {
         merge: table.merge,
         is_file_index: table.is_file_index,
         description: table.description.clone(),
     };
-    if read_table(shared, &table.table)?.is_none() {
+    let mut attempts = 0;
+    while read_table(shared, &table.table)?.is_none() {
+        attempts += 1;
         let created = context
             .writer
             .create_table(&context.call, &table.table, &new);
-        if let Err(error) = created
-            && read_table(shared, &table.table)?.is_none()
-        {
+        let Err(error) = created else {
+            break;
+        };
+        let is_last = attempts >= CREATE_ATTEMPTS || !error.is_in_doubt();
+        if is_last && read_table(shared, &table.table)?.is_none() {
+            let doing = format!("create table `{}`", table.table);
             return Err(StepError::api(doing)(error));
         }
     }

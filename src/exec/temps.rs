@@ -127,7 +127,16 @@ impl Asking<'_, '_> {
         if self.strikes >= STRIKES && !self.is_any_given {
             return self.repeat_last(files.len());
         }
-        let error = match self.call(files) {
+        let mut answer = self.call(files);
+        if let Err(error) = &answer
+            && is_about_entries(error)
+            // What was sent before a repeat may have taken the names itself.
+            && (self.suffix.is_none() || error.attempts() > 1)
+        {
+            self.suffix = Some(random());
+            answer = self.call(files);
+        }
+        let error = match answer {
             Ok(temps) => {
                 self.is_any_given = true;
                 self.given.extend(temps.into_iter().map(Ok));
@@ -138,10 +147,6 @@ impl Asking<'_, '_> {
         if !is_about_entries(&error) {
             self.strikes = STRIKES;
             return self.refuse(error, files.len());
-        }
-        if self.suffix.is_none() {
-            self.suffix = Some(random());
-            return self.ask(files);
         }
         if files.len() == 1 {
             self.strikes += 1;

@@ -215,6 +215,40 @@ fn exit_66_when_an_input_is_missing() {
 }
 
 #[test]
+fn exit_0_when_the_answer_to_a_table_s_creation_was_lost_and_it_is_asked_for_again() {
+    let late = Fault::LateEffect {
+        after_requests: 1,
+        code: None,
+    };
+    for lost in [status(503), Fault::CutBeforeEffect, late] {
+        under_both(|world| {
+            with_a_file(&world);
+            let script = FaultScript::none();
+            world.faults(script.with(Operation::CreateTable, Nth::Nth(1), lost.clone()));
+
+            world.run(&[]).exits(0);
+
+            assert_eq!(world.asked(Operation::CreateTable).len(), 2, "{lost:?}");
+            let seen = world.inspect();
+            let versions = &seen.dataset(DATASET).unwrap().versions;
+            assert_eq!(versions.last().unwrap().tables.len(), 1);
+        });
+    }
+}
+
+#[test]
+fn exit_75_when_a_table_s_creation_is_never_answered() {
+    under_both(|world| {
+        with_a_file(&world);
+        world.faults(always(Operation::CreateTable, status(503)));
+
+        world.run(&[]).exits(75);
+
+        assert_eq!(world.asked(Operation::CreateTable).len(), 3);
+    });
+}
+
+#[test]
 fn exit_69_when_the_service_refuses_for_good() {
     under_both(|world| {
         with_a_file(&world);

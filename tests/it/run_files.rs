@@ -172,6 +172,33 @@ fn a_server_that_takes_few_files_in_one_call_gets_smaller_calls() {
 }
 
 #[test]
+fn a_repeated_call_for_temp_uploads_does_not_fail_by_names_it_took_itself() {
+    let world = World::with(SandboxOptions {
+        behaviour: Some(Behaviour {
+            max_entries_per_call: 3,
+            ..Behaviour::of(Character::Worst)
+        }),
+        ..SandboxOptions::default()
+    });
+    world.manifest(SCANS);
+    for number in 0..4 {
+        world.file(&format!("data/{number}"), number.to_string());
+    }
+    // Four are too many, under other names too; the call for the first two is
+    // answered by 503, takes its names nevertheless, and is repeated.
+    world.faults(FaultScript::none().with(
+        Operation::CreateTempUploads,
+        Nth::Nth(3),
+        Fault::StatusAfterEffect { code: 503 },
+    ));
+
+    world.run(&[]).exits(0);
+
+    assert_eq!(world.names("scans"), ["0", "1", "2", "3"]);
+    world.finds_nothing_to_do();
+}
+
+#[test]
 fn a_changed_file_takes_the_place_of_the_old_one() {
     under_both(|world| {
         world

@@ -10,7 +10,7 @@ use super::truth::assert_true;
 use super::work::{
     Bases, Story, assert_released_is_right, assert_right, assert_settled, behaviour, work,
 };
-use super::{share, try_all};
+use super::{grouped, share, share_of, try_all};
 use crate::harness::{DATASET, World, setting};
 
 /// What came of a cell.
@@ -82,7 +82,11 @@ fn attempt(bases: &Bases, cell: &Cell) -> Tried {
         outcome.exits(0);
         return Tried { met, exit };
     }
-    assert!(exits(cell).contains(&exit), "exit {exit}: {outcome:?}");
+    let promised = exits(cell);
+    assert!(
+        promised.contains(&exit),
+        "exit {exit}, promised is {promised:?}: {outcome:?}"
+    );
     if exit != 0 {
         let line = outcome.last_line();
         assert!(
@@ -127,28 +131,34 @@ fn run_matrix(start: usize, step: usize) {
     whole.retain(|cell| calls.has(cell));
     let count = whole.len();
     let cells = share(whole, start, step);
-    let results = try_all(&cells, |cell| attempt(&bases, cell));
+    let is_verbose = setting("VERBOSE", false);
+    let results = try_all(&cells, |cell| {
+        let tried = attempt(&bases, cell);
+        if is_verbose {
+            println!("cell: {cell}: exit {}, met {}", tried.exit, tried.met);
+        }
+        tried
+    });
     let mut failures = 0;
     let mut injected = 0;
     let mut ends: BTreeMap<i32, usize> = BTreeMap::new();
-    for (cell, result) in cells.iter().zip(&results) {
+    for result in &results {
         match result {
             Ok(tried) => {
                 injected += tried.met;
                 if tried.met > 0 {
                     *ends.entry(tried.exit).or_default() += 1;
                 }
-                if setting("VERBOSE", false) {
-                    println!("cell: {cell}: exit {}, met {}", tried.exit, tried.met);
-                }
             }
             Err(_told) => failures += 1,
         }
     }
     let met: usize = ends.values().sum();
+    println!("faults met in {met} cells, exit codes {ends:?}");
     println!(
-        "fault matrix: {} of {count} cells run, {met} met their fault; {injected} faults injected; exit codes {ends:?}; {failures} failures",
-        cells.len()
+        "fault matrix: {}; {} faults injected; {failures} failures",
+        share_of(cells.len(), count),
+        grouped(injected)
     );
     assert_eq!(failures, 0);
 }

@@ -2,7 +2,7 @@
 //! each n, before the effect, after it, and with an effect that comes when the
 //! client is dead. The next run must bring the remote to the very same end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::work::{
     BIG, Bases, CHUNK, PAYLOAD, Story, assert_released_is_right, assert_right, assert_settled,
     behaviour, command, newest, work,
 };
-use super::{share, try_all};
+use super::{grouped, share, share_of, try_all};
 use crate::harness::{World, kill, setting};
 
 /// What becomes of the request that is on its way when the client dies.
@@ -297,10 +297,19 @@ fn run_matrix(start: usize, step: usize) {
             Err(_told) => failures += 1,
         }
     }
-    let points: usize = clean.iter().map(|one| one.requests.len()).sum();
+    let points: BTreeSet<_> = kills
+        .iter()
+        .flat_map(|kill| {
+            let of = (kill.story, kill.character);
+            let place = move |point: &(u64, Way)| format!("{of:?} {point:?}");
+            kill.at.iter().map(place)
+        })
+        .collect();
+    println!("{killed} runs killed, exit codes of the next run {ends:?}");
     println!(
-        "kill matrix: {} of {count} cases run over {points} requests of clean runs; {killed} runs killed; exit codes of the next run {ends:?}; {failures} failures",
-        kills.len()
+        "kill matrix: {}; {} kill points; {failures} failures",
+        share_of(kills.len(), count),
+        grouped(points.len())
     );
     assert_eq!(failures, 0);
 }

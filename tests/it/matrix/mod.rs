@@ -67,3 +67,35 @@ fn share<T: Display>(all: Vec<T>, start: usize, step: usize) -> Vec<T> {
         .filter(|case| case.to_string().contains(&text))
         .collect()
 }
+
+/// A number with separators, as in 12,345.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The beginning of a matrix's last line: how many cells were run of all.
+fn share_of(cells: usize, all: usize) -> String {
+    let permille = cells * 1000 / all.max(1);
+    format!(
+        "{} of {} cells ({}.{} %)",
+        grouped(cells),
+        grouped(all),
+        permille / 10,
+        permille % 10
+    )
+}
+
+#[test]
+fn a_matrix_tells_its_share_in_one_form() {
+    assert_eq!(share_of(1_234, 12_345), "1,234 of 12,345 cells (9.9 %)");
+    assert_eq!(share_of(0, 0), "0 of 0 cells (0.0 %)");
+    assert_eq!(share_of(100, 1_000_000), "100 of 1,000,000 cells (0.0 %)");
+}
