@@ -16,6 +16,8 @@ use crate::redivis::{ApiError, ApiErrorKind, NewTempUpload, TempUpload};
 
 /// A name may have so many bytes (contract Q19).
 const MOST_NAME_BYTES: usize = 1000;
+/// Calls whose names their own lost tries may have taken.
+const MOST_RENAMES: u32 = 5;
 /// Single entries that are refused, one after the other and with nothing taken
 /// before, until the refusal is not about entries.
 pub(super) const STRIKES: u32 = 2;
@@ -68,6 +70,7 @@ pub(super) fn request_temp_uploads(
         shared,
         table,
         suffix: None,
+        renames: 0,
         is_any_given: false,
         strikes: 0,
         given: Vec::with_capacity(files.len()),
@@ -112,6 +115,8 @@ struct Asking<'a, 'b> {
     table: &'b TableRef,
     /// Added to names once they were refused.
     suffix: Option<u32>,
+    /// How often they got another suffix.
+    renames: u32,
     is_any_given: bool,
     strikes: u32,
     given: Vec<Given>,
@@ -139,7 +144,10 @@ impl Asking<'_, '_> {
             self.strikes = STRIKES;
             return self.refuse(error, files.len());
         }
-        if self.suffix.is_none() {
+        // An earlier try of the same call may have taken the names, its answer lost.
+        let may_be_ours = error.attempts() > 1 && self.renames < MOST_RENAMES;
+        if self.suffix.is_none() || may_be_ours {
+            self.renames += 1;
             self.suffix = Some(random());
             return self.ask(files);
         }
