@@ -154,6 +154,10 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "plan/rows-released",
             "released rows stay; `on_released: append` sends the new rows beside them",
         ),
+        Reason::ReleasedTwice => (
+            "plan/released-twice",
+            "two runs wrote at once while one of them released; released rows stay, so take that release back on the platform, or deliver to a new table",
+        ),
         Reason::TooManyRejects => (TOO_MANY_REJECTS, REJECTS_HELP),
         Reason::NoRows => (
             "plan/no-rows",

@@ -1,12 +1,13 @@
 //! Waiting until the platform's own list counts the rows that were sent. One
 //! list call serves all parts of a table, and nothing is held meanwhile.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::context::Shared;
 use super::error::StepError;
 use super::rows::{RowsJob, SentPart};
-use crate::base::Version;
+use crate::base::{PartIdentity, PartName, Version};
 use crate::redivis::RemoteUpload;
 
 /// How long a count may lag behind (contract Q13).
@@ -18,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// until patience ends. Answers the last list.
 pub(super) fn poll_uploads(
     shared: Shared<'_>,
-    table: &crate::base::TableRef,
+    (table, version): (&crate::base::TableRef, &Version),
     patience: Duration,
     is_settled: &mut dyn FnMut(&[RemoteUpload]) -> bool,
 ) -> Result<Vec<RemoteUpload>, StepError> {
@@ -33,7 +34,7 @@ pub(super) fn poll_uploads(
         let listed = context
             .writer
             .reader()
-            .uploads(&context.call, table, &Version::Next)
+            .uploads(&context.call, table, version)
             .map_err(StepError::api(format!("list the uploads of `{table}`")))?;
         if is_settled(&listed) || waited.max(started.elapsed()) > patience {
             return Ok(listed);
@@ -46,6 +47,26 @@ pub(super) fn poll_uploads(
     }
 }
 
+/// The uploads that hold their part with all its rows: of several the one that
+/// the last look keeps. Another writer with the same manifest may have taken ours
+/// away because its own is there.
+fn complete_parts(listed: &[RemoteUpload]) -> BTreeMap<PartIdentity, &RemoteUpload> {
+    let mut complete: BTreeMap<PartIdentity, &RemoteUpload> = BTreeMap::new();
+    for upload in listed {
+        let Some(name) = PartName::parse(&upload.name) else {
+            continue;
+        };
+        if upload.num_rows != Some(name.identity.stored_rows()) {
+            continue;
+        }
+        let held = complete.entry(name.identity).or_insert(upload);
+        if upload.name < held.name {
+            *held = upload;
+        }
+    }
+    complete
+}
+
 /// Confirms a job's sent parts and tells how each ended. Answers those that are
 /// confirmed.
 pub(super) fn confirm_rows(
@@ -56,16 +77,16 @@ pub(super) fn confirm_rows(
     if sent.is_empty() {
         return sent;
     }
-    let counted = |part: &SentPart, listed: &[RemoteUpload]| {
-        part.pieces.iter().all(|piece| {
-            listed.iter().any(|upload| {
-                upload.name == piece.name && upload.num_rows == Some(piece.identity.stored_rows())
-            })
-        })
+    let counted = |part: &SentPart, complete: &BTreeMap<PartIdentity, &RemoteUpload>| {
+        let mut pieces = part.pieces.iter();
+        pieces.all(|piece| complete.contains_key(&piece.identity))
     };
-    let listed = poll_uploads(shared, job.table, PATIENCE, &mut |listed| {
-        sent.iter().all(|part| counted(part, listed))
+    let place = (job.table, &Version::Next);
+    let listed = poll_uploads(shared, place, PATIENCE, &mut |listed| {
+        let complete = complete_parts(listed);
+        sent.iter().all(|part| counted(part, &complete))
     });
+    let complete = listed.as_deref().map(complete_parts);
     let mut confirmed = Vec::new();
     for part in sent {
         let bytes = part.pieces.iter().map(|piece| piece.bytes).sum();
@@ -82,15 +103,19 @@ pub(super) fn confirm_rows(
             .pieces
             .first()
             .map(|piece| piece.uri.as_str().to_owned());
-        let end = match &listed {
-            Ok(listed) if counted(&part, listed) => {
+        let end = match &complete {
+            Ok(complete) if counted(&part, complete) => {
+                let first = part.pieces.first();
+                if let Some(held) = first.and_then(|piece| complete.get(&piece.identity)) {
+                    end.remote_id = Some(held.uri.as_str().to_owned());
+                }
                 confirmed.push(part);
                 end.verified()
             }
             Ok(_) => end.failed(&StepError::Unconfirmed {
                 name: part.planned.to_string(),
             }),
-            Err(error) => end.failed(error),
+            Err(error) => end.failed(*error),
         };
         shared.ends.push(shared.context.events, end);
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::context::Shared;
 use super::error::StepError;
 use crate::base::DatasetRef;
+use crate::event::FailKind;
 use crate::plan::{DatasetPlan, DraftIdentity, observe_dataset};
 
 /// A dataset's draft during a run.
@@ -54,6 +55,18 @@ impl Draft {
             dataset: self.dataset.to_string(),
             what,
         })
+    }
+
+    /// Why a step failed: a refusal can come of a draft that another writer has
+    /// released or made anew meanwhile. Then that is what happened.
+    pub(super) fn or_changed(&self, shared: Shared<'_>, error: StepError) -> StepError {
+        if error.kind() != FailKind::Refused {
+            return error;
+        }
+        match self.check(shared) {
+            Err(changed @ StepError::DraftChanged { .. }) => changed,
+            Ok(()) | Err(_) => error,
+        }
     }
 
     /// Creates `next` where there is none. After a refusal somebody else may

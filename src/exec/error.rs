@@ -83,6 +83,24 @@ pub enum StepError {
         /// The name given.
         answered: String,
     },
+    /// Somebody else changes the same rows just now.
+    #[error("another writer is at work on `{table}`: {what}")]
+    WriterAtWork {
+        /// The table.
+        table: String,
+        /// What shows it.
+        what: String,
+    },
+    /// What was released is not what was verified just before.
+    #[error("{tag} of `{dataset}` was released while another writer changed it: {what}")]
+    ReleaseDiffers {
+        /// The dataset.
+        dataset: String,
+        /// The release.
+        tag: String,
+        /// What differs.
+        what: String,
+    },
     /// The platform could not import an upload.
     #[error("the platform could not import `{name}`: {message}")]
     ImportFailed {
@@ -206,8 +224,10 @@ impl StepError {
             Self::Local { .. } => FailKind::Input,
             Self::State(_) => FailKind::LocalIo,
             Self::SourceChanged(_) | Self::DraftChanged { .. } => FailKind::Drifted,
-            Self::Mismatch { .. } | Self::RowsMismatch { .. } => FailKind::Mismatch,
-            Self::OtherWriter { .. } => FailKind::Locked,
+            Self::Mismatch { .. } | Self::RowsMismatch { .. } | Self::ReleaseDiffers { .. } => {
+                FailKind::Mismatch
+            }
+            Self::OtherWriter { .. } | Self::WriterAtWork { .. } => FailKind::Locked,
             Self::ImportFailed { .. }
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }

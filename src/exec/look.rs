@@ -10,8 +10,9 @@ use super::context::Shared;
 use super::deletes::delete_and_wait;
 use super::error::StepError;
 use super::files::FileJob;
+use super::rows::SentPart;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
-use crate::plan::JobPlan;
+use crate::plan::{JobContent, JobPlan};
 use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
@@ -44,6 +45,74 @@ pub(super) fn released_parts(plan: &JobPlan) -> BTreeSet<PartIdentity> {
 }
 
 impl Wanted {
+    /// What must be in the table when a job is done; files have no such list.
+    /// `confirmed` is what the run sent of it.
+    pub(super) fn of(plan: &JobPlan, confirmed: &[SentPart]) -> Option<Self> {
+        let released = || {
+            let uploads = plan.history.uploads.iter();
+            uploads.map(|upload| upload.name.clone()).collect()
+        };
+        match &plan.content {
+            JobContent::Rows(content) => {
+                let sent = |identity: &PartIdentity| {
+                    confirmed.iter().any(|part| part.planned == *identity)
+                };
+                let inputs = &content.inputs;
+                let kept = inputs
+                    .iter()
+                    .flat_map(|input| &input.cuts)
+                    .filter_map(|cut| cut.kept.clone().filter(|_| !sent(&cut.identity)));
+                let pieces = confirmed.iter().flat_map(|part| &part.pieces);
+                Some(Self {
+                    owner: content.owner.clone(),
+                    identities: kept
+                        .chain(pieces.map(|piece| piece.identity.clone()))
+                        .collect(),
+                    sources: inputs.iter().map(|input| input.input.key.clone()).collect(),
+                    by_rows: true,
+                    released: released(),
+                })
+            }
+            JobContent::Uploads { owner, wanted } => Some(Self {
+                owner: owner.clone(),
+                identities: wanted.clone(),
+                sources: wanted.iter().map(|one| one.source.clone()).collect(),
+                by_rows: false,
+                released: released(),
+            }),
+            JobContent::Files => None,
+        }
+    }
+
+    /// Whether all of it is in the last release of a table that is replaced as a
+    /// whole: then a draft does not list it.
+    pub(super) fn is_inherited(&self, plan: &JobPlan) -> bool {
+        let uploads = plan.history.uploads.iter();
+        let released: BTreeSet<PartIdentity> = uploads
+            .filter_map(|upload| PartName::parse(&upload.name))
+            .map(|name| name.identity)
+            .collect();
+        plan.replaces && self.identities.iter().all(|one| released.contains(one))
+    }
+
+    /// What is not in `released`, sorted.
+    fn expected(&self, released: &BTreeSet<PartIdentity>) -> Vec<&PartIdentity> {
+        let identities = self.identities.iter();
+        let mut expected: Vec<_> = identities.filter(|one| !released.contains(one)).collect();
+        expected.sort();
+        expected
+    }
+
+    /// Whether each of these is listed complete.
+    fn has_all(&self, expected: &[&PartIdentity], listed: &[RemoteUpload]) -> bool {
+        let ours = self.ours(listed);
+        expected.iter().all(|identity| {
+            ours.iter().any(|(name, upload)| {
+                name.identity == **identity && self.is_complete(upload, identity)
+            })
+        })
+    }
+
     pub(super) fn is_complete(&self, upload: &RemoteUpload, identity: &PartIdentity) -> bool {
         if self.by_rows {
             upload.num_rows == Some(identity.stored_rows())
@@ -75,20 +144,11 @@ pub(super) fn look_at_parts(
     plan: &JobPlan,
 ) -> Result<(), StepError> {
     let released = released_parts(plan);
-    let mut expected: Vec<&PartIdentity> = wanted
-        .identities
-        .iter()
-        .filter(|identity| !released.contains(*identity))
-        .collect();
-    expected.sort();
+    let expected = wanted.expected(&released);
+    let place = (table, &Version::Next);
     for _ in 0..ROUNDS {
-        let listed = poll_uploads(shared, table, PATIENCE, &mut |listed| {
-            let ours = wanted.ours(listed);
-            expected.iter().all(|identity| {
-                ours.iter().any(|(name, upload)| {
-                    name.identity == **identity && wanted.is_complete(upload, identity)
-                })
-            })
+        let listed = poll_uploads(shared, place, PATIENCE, &mut |listed| {
+            wanted.has_all(&expected, listed)
         })?;
         let surplus = judge_parts(table, wanted, &expected, &listed)?;
         if surplus.is_empty() {
@@ -102,10 +162,36 @@ pub(super) fn look_at_parts(
             delete_and_wait(shared.context, &upload.uri)?;
         }
     }
-    Err(StepError::OtherWriter {
-        asked: table.to_string(),
-        answered: "another writer keeps adding the same rows".to_owned(),
+    Err(StepError::WriterAtWork {
+        table: table.to_string(),
+        what: "it keeps adding the same rows".to_owned(),
     })
+}
+
+/// Looks at what a release holds of a job. Another writer may have changed the
+/// draft between the last look and the release, and the platform has no means to
+/// forbid it. Answers what is wrong.
+pub(super) fn look_at_release(
+    shared: Shared<'_>,
+    (plan, wanted): (&JobPlan, &Wanted),
+    tag: &str,
+) -> Result<Option<String>, StepError> {
+    let released = released_parts(plan);
+    let expected = wanted.expected(&released);
+    let place = (&plan.table, &Version::Tag(tag.to_owned()));
+    let listed = poll_uploads(shared, place, PATIENCE, &mut |listed| {
+        wanted.has_all(&expected, listed)
+    })?;
+    match judge_parts(&plan.table, wanted, &expected, &listed) {
+        Ok(surplus) => Ok(surplus.first().map(|upload| {
+            format!(
+                "it holds `{}`, whose rows are there twice or not all there",
+                upload.name
+            )
+        })),
+        Err(StepError::Unconfirmed { name }) => Ok(Some(format!("it does not hold `{name}`"))),
+        Err(error) => Ok(Some(error.one_line())),
+    }
 }
 
 /// Uploads of ours that must go: second attempts, and unfinished ones of wanted
@@ -140,9 +226,9 @@ fn judge_parts(
             continue;
         }
         if wanted.is_complete(upload, identity) {
-            return Err(StepError::OtherWriter {
-                asked: table.to_string(),
-                answered: format!("`{}` holds rows that are not wanted", upload.name),
+            return Err(StepError::WriterAtWork {
+                table: table.to_string(),
+                what: format!("`{}` holds rows that are not wanted", upload.name),
             });
         }
         surplus.push(upload.clone());

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::error::StepError;
 use crate::base::ManifestName;
-use crate::event::{End, Event, EventSink, FailKind, ItemEnd};
+use crate::event::{End, Event, EventSink, FailKind, Failed, ItemEnd};
 
 /// The ends of a run as they come in.
 #[derive(Debug, Default)]
@@ -64,6 +65,20 @@ impl Ends {
             .clone()
     }
 
+    /// Whether the service refused an item of the job.
+    pub(super) fn has_refused(&self, job: &ManifestName) -> bool {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        items.iter().any(|end| is_refused(end, job))
+    }
+
+    /// Says what the refusals of a job's items came of: `cause`.
+    pub(super) fn explain_refused(&self, job: &ManifestName, cause: &StepError) {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        for end in items.iter_mut().filter(|end| is_refused(end, job)) {
+            *end = end.clone().failed(cause);
+        }
+    }
+
     /// Names of a job's items that did not end well.
     pub(super) fn failed_items(&self, job: &ManifestName) -> Vec<String> {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,4 +95,9 @@ impl Ends {
         self.is_pointless.load(Ordering::Relaxed)
             || fail_fast && self.has_failed.load(Ordering::Relaxed)
     }
+}
+
+fn is_refused(end: &ItemEnd, job: &ManifestName) -> bool {
+    let refused = |error: &Failed| error.kind == FailKind::Refused;
+    end.job.as_ref() == Some(job) && end.error.as_ref().is_some_and(refused)
 }

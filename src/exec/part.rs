@@ -74,7 +74,7 @@ struct PartSender<'a> {
 /// How one attempt at inserting rows ended.
 enum Attempt {
     /// The platform added them all.
-    Added(RemoteUpload, String),
+    Added(RemoteUpload),
     /// The upload is gone again; another attempt may do better.
     Again(StepError),
     /// 413.
@@ -96,10 +96,9 @@ impl PartSender<'_> {
                 return Err(StepError::Cancelled);
             }
             match self.attempt(identity, payload, identity.stored_rows())? {
-                Attempt::Added(upload, name) => {
+                Attempt::Added(upload) => {
                     self.pieces.push(Piece {
                         identity: identity.clone(),
-                        name,
                         uri: upload.uri,
                         bytes: payload.len() as u64,
                     });
@@ -141,7 +140,7 @@ impl PartSender<'_> {
             .writer
             .insert_rows(&context.call, &upload.uri, payload);
         let outcome = match answer {
-            Ok(added) if added == wanted => Attempt::Added(upload, name),
+            Ok(added) if added == wanted => Attempt::Added(upload),
             Ok(added) => {
                 let error = StepError::RowsMismatch {
                     name,
@@ -162,8 +161,10 @@ impl PartSender<'_> {
                 match kind {
                     ApiErrorKind::TooLarge => Attempt::TooLarge(error),
                     ApiErrorKind::Invalid => Attempt::Refused(error),
-                    // Somebody took the upload away under us.
-                    ApiErrorKind::NotFound => Attempt::Again(error),
+                    ApiErrorKind::NotFound => Attempt::Again(StepError::WriterAtWork {
+                        table: self.job.table.to_string(),
+                        what: format!("it deleted upload `{name}` before its rows came"),
+                    }),
                     ApiErrorKind::Unauthorized
                     | ApiErrorKind::Forbidden { .. }
                     | ApiErrorKind::Conflict
@@ -310,7 +311,7 @@ impl PartSender<'_> {
         let mut last = StepError::Cancelled;
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt(identity, payload, rows)? {
-                Attempt::Added(upload, _) => {
+                Attempt::Added(upload) => {
                     delete_and_wait(self.shared.context, &upload.uri)?;
                     return Ok(true);
                 }

@@ -8,10 +8,12 @@ use super::context::{ExecContext, Shared};
 use super::draft::Draft;
 use super::error::StepError;
 use super::guards::failed_guard;
+use super::look::{Wanted, look_at_parts, look_at_release};
 use super::outcome::Ends;
+use super::rows::SentPart;
 use super::temps::CallSize;
 use crate::event::{Event, ItemEnd, Phase, RunEnd, What};
-use crate::plan::{Action, DatasetPlan, Plan, observe_dataset};
+use crate::plan::{Action, DatasetPlan, JobPlan, Plan, observe_dataset};
 
 const LOOKS: u32 = 60;
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
@@ -30,11 +32,36 @@ pub fn release(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
     };
     context.events.send(Event::Phase(Phase::Releasing));
     let drafts: Vec<Draft> = plan.datasets.iter().map(Draft::of).collect();
-    release_datasets(shared, plan, &drafts, None);
+    let finished = jobs_to_release(plan, |_| &[]);
+    release_datasets(shared, plan, (&drafts, &finished), None);
     RunEnd {
         items: ends.finish(),
         complete_jobs: plan.jobs.iter().map(|job| job.job.clone()).collect(),
     }
+}
+
+/// A job with what the release must hold of it.
+pub(super) type Finished<'p> = (&'p JobPlan, Wanted);
+
+/// Every job of rows or uploads that the draft holds something of. `sent` tells
+/// what the run sent, by the job's index.
+pub(super) fn jobs_to_release<'p, 's>(
+    plan: &'p Plan,
+    sent: impl Fn(usize) -> &'s [SentPart],
+) -> Vec<Finished<'p>> {
+    let wanted = |job: &'p JobPlan| {
+        let wanted = Wanted::of(job, sent(job.index))?;
+        (!wanted.is_inherited(job)).then_some((job, wanted))
+    };
+    if !plan.datasets.iter().any(is_released) {
+        return Vec::new();
+    }
+    plan.jobs.iter().filter_map(wanted).collect()
+}
+
+fn is_released(dataset: &DatasetPlan) -> bool {
+    let mut items = dataset.items.iter();
+    items.any(|item| item.action == Action::Release)
 }
 
 /// Releases every dataset of which the plan says so. `blocked` says why none of
@@ -42,15 +69,11 @@ pub fn release(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
 pub(super) fn release_datasets(
     shared: Shared<'_>,
     plan: &Plan,
-    drafts: &[Draft],
+    (drafts, finished): (&[Draft], &[Finished<'_>]),
     blocked: Option<&Obstacle>,
 ) {
-    let wanted = |dataset: &&DatasetPlan| {
-        let mut items = dataset.items.iter();
-        items.any(|item| item.action == Action::Release)
-    };
     let pairs = plan.datasets.iter().zip(drafts);
-    for (dataset, draft) in pairs.filter(|(dataset, _)| wanted(dataset)) {
+    for (dataset, draft) in pairs.filter(|(dataset, _)| is_released(dataset)) {
         let name = format!("{}:next", dataset.dataset);
         let end = ItemEnd::new(What::Version, None, &name, "release");
         let refused = |obstacle: Obstacle| StepError::ReleaseRefused {
@@ -62,7 +85,7 @@ pub(super) fn release_datasets(
             Some(obstacle) => Err(refused(obstacle.clone())),
             None => match failed_guard(shared, plan, dataset) {
                 Ok(Some(why)) => Err(refused(Obstacle { why, waits: false })),
-                Ok(None) => release_one(shared, dataset, draft),
+                Ok(None) => release_one(shared, dataset, draft, finished),
                 Err(error) => Err(error),
             },
         };
@@ -79,10 +102,40 @@ pub(super) fn release_datasets(
 }
 
 /// Releases, and proves it by the tag that is current afterwards.
-fn release_one(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<String, StepError> {
-    let context = shared.context;
+fn release_one(
+    shared: Shared<'_>,
+    plan: &DatasetPlan,
+    draft: &Draft,
+    finished: &[Finished<'_>],
+) -> Result<String, StepError> {
+    let here = |(job, _): &&Finished<'_>| job.table.dataset().matches(&plan.dataset);
+    let finished: Vec<&Finished<'_>> = finished.iter().filter(here).collect();
     draft.check(shared)?;
     check_releasable(shared, plan)?;
+    // Another writer may have changed something since each job's last look.
+    for (job, wanted) in &finished {
+        look_at_parts(shared, &job.table, wanted, job)
+            .map_err(|error| draft.or_changed(shared, error))?;
+    }
+    let tag = release_draft(shared, plan, draft)?;
+    for one in &finished {
+        if let Some(what) = look_at_release(shared, (one.0, &one.1), &tag)? {
+            return Err(StepError::ReleaseDiffers {
+                dataset: plan.dataset.to_string(),
+                tag,
+                what,
+            });
+        }
+    }
+    Ok(tag)
+}
+
+fn release_draft(
+    shared: Shared<'_>,
+    plan: &DatasetPlan,
+    draft: &Draft,
+) -> Result<String, StepError> {
+    let context = shared.context;
     let before = draft.identity().current_tag;
     let doing = format!("release `{}`", plan.dataset);
     let answer = context
@@ -93,7 +146,7 @@ fn release_one(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> Result<
     {
         return answer
             .map(|version| version.tag)
-            .map_err(StepError::api(doing));
+            .map_err(|error| draft.or_changed(shared, StepError::api(doing)(error)));
     }
     for look in 0..LOOKS {
         if look > 0

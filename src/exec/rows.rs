@@ -54,8 +54,6 @@ pub(super) struct Piece {
     /// What the upload holds; differs from what was planned when rows were
     /// refused or the part was halved.
     pub(super) identity: PartIdentity,
-    /// Its whole name.
-    pub(super) name: String,
     /// Its address.
     pub(super) uri: ResourceUri,
     /// Bytes of its payload.

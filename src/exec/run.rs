@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
 use super::look::{SentFile, Wanted, look_at_files, look_at_parts, released_parts};
 use super::outcome::Ends;
-use super::release::{release_datasets, why_not};
+use super::release::{jobs_to_release, release_datasets, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
 use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
@@ -69,6 +69,7 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         if finish_job(shared, &drafts, job, confirmed) {
             complete_jobs.push(job.plan.job.clone());
         }
+        explain_refused(shared, &drafts, job);
     }
     context.events.send(Event::Phase(Phase::Releasing));
     let so_far = RunEnd {
@@ -76,7 +77,12 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         complete_jobs,
     };
     let blocked = why_not(&so_far, plan.jobs.len());
-    release_datasets(shared, plan, &drafts, blocked.as_ref());
+    let finished = jobs_to_release(plan, |index| {
+        let mut pairs = jobs.iter().zip(&confirmed);
+        let found = pairs.find(|(job, _)| job.plan.index == index);
+        found.map_or(&[], |(_, confirmed)| confirmed.as_slice())
+    });
+    release_datasets(shared, plan, (&drafts, &finished), blocked.as_ref());
     let complete_jobs = so_far.complete_jobs;
     let mut end = RunEnd {
         items: ends.finish(),
@@ -230,14 +236,11 @@ fn finish_job(
     if !job.is_ready {
         return false;
     }
-    let draft = drafts
-        .iter()
-        .find(|draft| draft.dataset.matches(job.plan.table.dataset()));
-    if let Some(Err(error)) = draft.map(|draft| draft.check(shared)) {
+    if let Some(Err(error)) = draft_of(drafts, job).map(|draft| draft.check(shared)) {
         fail_look(shared, job, &error);
         return false;
     }
-    let wanted = wanted_of(job, confirmed);
+    let wanted = Wanted::of(job.plan, confirmed);
     let failed = shared.ends.failed_items(&job.plan.job);
     if deletes_superseded(job.plan) {
         let complete = match &wanted {
@@ -266,6 +269,23 @@ fn finish_job(
             fail_look(shared, job, &error);
             false
         }
+    }
+}
+
+fn draft_of<'d>(drafts: &'d [Draft], job: &RunJob<'_>) -> Option<&'d Draft> {
+    let mut drafts = drafts.iter();
+    drafts.find(|draft| draft.dataset.matches(job.plan.table.dataset()))
+}
+
+/// A draft that another writer has released refuses whatever is asked of it:
+/// then this, and not each refusal, is what is wrong.
+fn explain_refused(shared: Shared<'_>, drafts: &[Draft], job: &RunJob<'_>) {
+    let name = &job.plan.job;
+    if shared.ends.has_refused(name)
+        && let Some(draft) = draft_of(drafts, job)
+        && let Err(changed @ StepError::DraftChanged { .. }) = draft.check(shared)
+    {
+        shared.ends.explain_refused(name, &changed);
     }
 }
 
@@ -342,43 +362,6 @@ fn blocked_by(
         .is_ok_and(|metadata| crate::base::Fingerprint::of(&metadata) == input.fingerprint);
     (!is_complete || !is_unchanged)
         .then(|| "not all new parts of the source are complete".to_owned())
-}
-
-/// What must be in the table when the job is done; files have no such list.
-fn wanted_of(job: &RunJob<'_>, confirmed: &[SentPart]) -> Option<Wanted> {
-    let released = || {
-        let uploads = job.plan.history.uploads.iter();
-        uploads.map(|upload| upload.name.clone()).collect()
-    };
-    match (&job.work, &job.plan.content) {
-        (Work::Rows(work), _) => {
-            let sent =
-                |identity: &PartIdentity| confirmed.iter().any(|part| part.planned == *identity);
-            let inputs = &work.content.inputs;
-            let kept = inputs
-                .iter()
-                .flat_map(|input| &input.cuts)
-                .filter_map(|cut| cut.kept.clone().filter(|_| !sent(&cut.identity)));
-            let pieces = confirmed.iter().flat_map(|part| &part.pieces);
-            Some(Wanted {
-                owner: work.content.owner.clone(),
-                identities: kept
-                    .chain(pieces.map(|piece| piece.identity.clone()))
-                    .collect(),
-                sources: inputs.iter().map(|input| input.input.key.clone()).collect(),
-                by_rows: true,
-                released: released(),
-            })
-        }
-        (Work::Uploads(_), JobContent::Uploads { owner, wanted }) => Some(Wanted {
-            owner: owner.clone(),
-            identities: wanted.clone(),
-            sources: wanted.iter().map(|one| one.source.clone()).collect(),
-            by_rows: false,
-            released: released(),
-        }),
-        (Work::Files(_) | Work::Uploads(_), _) => None,
-    }
 }
 
 fn fail_look(shared: Shared<'_>, job: &RunJob<'_>, error: &StepError) {

@@ -41,7 +41,7 @@ pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> 
             Ok(()) => end.verified(),
             Err(error) => {
                 good = false;
-                end.failed(&error)
+                end.failed(&draft.or_changed(shared, error))
             }
         };
         shared.ends.push(shared.context.events, end);

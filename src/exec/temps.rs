@@ -16,6 +16,8 @@ use crate::redivis::{ApiError, ApiErrorKind, NewTempUpload, TempUpload};
 
 /// A name may have so many bytes (contract Q19).
 const MOST_NAME_BYTES: usize = 1000;
+/// Calls whose names their own lost tries may have taken.
+const MOST_RENAMES: u32 = 5;
 /// Single entries that are refused, one after the other and with nothing taken
 /// before, until the refusal is not about entries.
 pub(super) const STRIKES: u32 = 2;
@@ -68,6 +70,7 @@ pub(super) fn request_temp_uploads(
         shared,
         table,
         suffix: None,
+        renames: 0,
         is_any_given: false,
         strikes: 0,
         given: Vec::with_capacity(files.len()),
@@ -112,6 +115,8 @@ struct Asking<'a, 'b> {
     table: &'b TableRef,
     /// Added to names once they were refused.
     suffix: Option<u32>,
+    /// How often they got another suffix.
+    renames: u32,
     is_any_given: bool,
     strikes: u32,
     given: Vec<Given>,
@@ -127,16 +132,7 @@ impl Asking<'_, '_> {
         if self.strikes >= STRIKES && !self.is_any_given {
             return self.repeat_last(files.len());
         }
-        let mut answer = self.call(files);
-        if let Err(error) = &answer
-            && is_about_entries(error)
-            // What was sent before a repeat may have taken the names itself.
-            && (self.suffix.is_none() || error.attempts() > 1)
-        {
-            self.suffix = Some(random());
-            answer = self.call(files);
-        }
-        let error = match answer {
+        let error = match self.call(files) {
             Ok(temps) => {
                 self.is_any_given = true;
                 self.given.extend(temps.into_iter().map(Ok));
@@ -147,6 +143,13 @@ impl Asking<'_, '_> {
         if !is_about_entries(&error) {
             self.strikes = STRIKES;
             return self.refuse(error, files.len());
+        }
+        // An earlier try of the same call may have taken the names, its answer lost.
+        let may_be_ours = error.attempts() > 1 && self.renames < MOST_RENAMES;
+        if self.suffix.is_none() || may_be_ours {
+            self.renames += 1;
+            self.suffix = Some(random());
+            return self.ask(files);
         }
         if files.len() == 1 {
             self.strikes += 1;

@@ -286,17 +286,16 @@ pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
         return;
     }
     let settled = |listed: &[RemoteUpload]| {
-        created.iter().all(|one| {
-            listed.iter().any(|upload| {
-                upload.name == one.name
-                    && matches!(
-                        upload.status,
-                        UploadStatus::Completed | UploadStatus::Failed
-                    )
-            })
+        created.iter().all(|one| match one.found(listed) {
+            Some(upload) => matches!(
+                upload.status,
+                UploadStatus::Completed | UploadStatus::Failed
+            ),
+            None => is_gone(shared, one),
         })
     };
-    let listed = poll_uploads(shared, job.table, PATIENCE, &mut |listed| settled(listed));
+    let place = (job.table, &Version::Next);
+    let listed = poll_uploads(shared, place, PATIENCE, &mut |listed| settled(listed));
     for one in created {
         let mut end = job.end_of(one.upload);
         end.attempts = one.attempts;
@@ -305,8 +304,11 @@ pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
         end.millis = one.millis;
         let judged = match &listed {
             Ok(listed) => {
-                let found = listed.iter().find(|upload| upload.name == one.name);
-                judge(shared, &one, found)
+                let found = one.found(listed);
+                if let Some(found) = found {
+                    end.remote_id = Some(found.uri.as_str().to_owned());
+                }
+                judge(shared, (job.table, &one), found)
             }
             Err(error) => {
                 shared.ends.push(shared.context.events, end.failed(error));
@@ -324,16 +326,47 @@ pub(super) fn confirm_uploads(shared: Shared<'_>, job: &UploadsJob<'_>) {
     }
 }
 
+impl Created<'_> {
+    /// What a list shows of it. Another writer with the same manifest may have
+    /// taken ours away because its own is there: that is as good.
+    fn found<'l>(&self, listed: &'l [RemoteUpload]) -> Option<&'l RemoteUpload> {
+        let ours = listed.iter().find(|upload| upload.name == self.name);
+        ours.or_else(|| {
+            listed.iter().find(|upload| {
+                let name = PartName::parse(&upload.name);
+                upload.status == UploadStatus::Completed
+                    && name.is_some_and(|name| name.identity == self.upload.identity)
+            })
+        })
+    }
+}
+
+/// Whether an upload that is not listed was deleted; `false` also when the
+/// platform does not say.
+fn is_gone(shared: Shared<'_>, created: &Created<'_>) -> bool {
+    let reader = shared.context.writer.reader();
+    let there = reader.upload_exists(&shared.context.call, &created.uri);
+    there.is_ok_and(|there| !there)
+}
+
 /// Holds an imported upload against what was sent. Answers its rows.
 fn judge(
     shared: Shared<'_>,
-    created: &Created<'_>,
+    (table, created): (&TableRef, &Created<'_>),
     listed: Option<&RemoteUpload>,
 ) -> Result<u64, StepError> {
-    let name = created.name.clone();
     let Some(listed) = listed else {
-        return Err(StepError::Unconfirmed { name });
+        let name = created.name.clone();
+        return Err(if is_gone(shared, created) {
+            StepError::WriterAtWork {
+                table: table.to_string(),
+                what: format!("it deleted upload `{name}`"),
+            }
+        } else {
+            StepError::Unconfirmed { name }
+        });
     };
+    let name = listed.name.clone();
     let context = shared.context;
     // The list form lacks the message and the count of bad records.
     let full = context

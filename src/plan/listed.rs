@@ -1,5 +1,7 @@
 //! The remote's list of uploads, read as parts of ours and things of others.
 
+use std::collections::BTreeSet;
+
 use super::context::Stored;
 use super::observe::TableView;
 use crate::base::names::upload_key;
@@ -101,6 +103,24 @@ impl<'a> Listing<'a> {
             foreign,
             foreign_released,
         }
+    }
+
+    /// What released versions hold in two complete uploads.
+    pub(super) fn released_twice(&self) -> BTreeSet<PartIdentity> {
+        let mut seen = BTreeSet::new();
+        let complete = self.released.iter().filter(|part| {
+            let is_import = part.name.identity.rows == 0;
+            if is_import {
+                part.completed
+            } else {
+                part.is_complete_part
+            }
+        });
+        complete
+            .map(|part| &part.name.identity)
+            .filter(|identity| !seen.insert(*identity))
+            .cloned()
+            .collect()
     }
 
     /// The complete upload that holds this identity; the draft's before a released

@@ -131,6 +131,7 @@ pub(super) fn reason_of(reason: Reason, is_file: bool) -> &'static str {
         Reason::Incomplete => "an attempt that did not complete",
         Reason::Importing => "the platform still imports it",
         Reason::Duplicate => "a second copy of the same rows",
+        Reason::ReleasedTwice => "released versions hold its rows twice",
         Reason::RowsReleased => "its old rows are released, and `on_released` is `fail`",
         Reason::TooManyRejects => "more rejects than `rejects.max`",
         Reason::NoRows => "the source has no rows, and the remote holds rows of it",

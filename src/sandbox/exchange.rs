@@ -70,7 +70,7 @@ pub(super) fn exchange(
 ) -> io::Result<After> {
     let route = Route::of(head, origin);
     let number = shared.requests.fetch_add(1, Ordering::SeqCst) + 1;
-    let passage = shared.gate.pass(number, FreezePoint::BeforeEffect);
+    let passage = held(shared, (head, &route, number), FreezePoint::BeforeEffect);
     if passage == Passage::Abandoned {
         return Ok(After::Close);
     }
@@ -110,7 +110,7 @@ pub(super) fn exchange(
             .map(|fault| fault.kind())
             .filter(|kind| kind.applies_to(route.operation)),
     });
-    if shared.gate.pass(number, FreezePoint::AfterEffect) == Passage::Abandoned {
+    if held(shared, (head, &route, number), FreezePoint::AfterEffect) == Passage::Abandoned {
         outcome = Outcome::cut(After::Close);
     }
     let ended = body.is_ended();
@@ -144,6 +144,18 @@ pub(super) fn exchange(
     } else {
         After::Close
     })
+}
+
+/// Where tests hold requests.
+fn held(
+    shared: &Shared,
+    (head, route, number): (&Head, &Route, u64),
+    point: FreezePoint,
+) -> Passage {
+    match shared.turns.pass(head.bearer(), (number, route.operation)) {
+        Passage::Free => shared.gate.pass(number, point),
+        passage @ (Passage::Held | Passage::Abandoned) => passage,
+    }
 }
 
 /// Does what is asked, or what the script says instead.

@@ -36,6 +36,7 @@ mod scan;
 mod seed;
 mod server;
 mod store;
+mod turns;
 mod values;
 
 use std::io;
@@ -63,6 +64,7 @@ use faults::Faults;
 use gate::Gate;
 use rate::Rate;
 use store::Store;
+use turns::Turns;
 
 /// How an emulator is started. `Default` is a friendly one in a temporary
 /// folder, on any ports, for any token.
@@ -138,6 +140,7 @@ struct Shared {
     faults: Faults,
     log: log::Log,
     gate: Gate,
+    turns: Turns,
     pending: late::Pending,
     requests: AtomicU64,
     connections: AtomicU64,
@@ -241,6 +244,7 @@ impl Sandbox {
             faults,
             log: log::Log::default(),
             gate: Gate::default(),
+            turns: Turns::default(),
             pending: late::Pending::default(),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -331,6 +335,28 @@ impl Sandbox {
     /// Lets held requests go.
     pub fn thaw(&self, how: Thaw) {
         self.shared.gate.thaw(how);
+    }
+
+    /// From now on the API requests of the client with this token wait before and
+    /// after their effect, until they are called.
+    pub fn queue(&self, token: &str) {
+        self.shared.turns.queue(token);
+    }
+
+    /// Waits until a request of that client waits, and answers what it asks;
+    /// `None`: patience ran out.
+    pub fn wait_queued(&self, token: &str, patience: Duration) -> Option<Operation> {
+        self.shared.turns.wait_queued(token, patience)
+    }
+
+    /// Lets that client's oldest waiting request through; `false`: none waits.
+    pub fn call_next(&self, token: &str) -> bool {
+        self.shared.turns.call_next(token)
+    }
+
+    /// That client's requests wait no more; this becomes of those that do.
+    pub fn end_queue(&self, token: &str, how: Thaw) {
+        self.shared.turns.open(token, how);
     }
 
     /// What it holds now.

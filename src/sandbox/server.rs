@@ -97,6 +97,7 @@ impl Drop for Guard {
 pub(super) fn stop(shared: &Shared) {
     shared.stop.cancel(CancelReason::Abandoned);
     shared.gate.close();
+    shared.turns.close();
     for port in [shared.api_port, shared.storage_port] {
         // Wakes the listener, which then sees that it shall stop.
         drop(TcpStream::connect(("127.0.0.1", port)));

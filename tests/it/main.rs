@@ -79,4 +79,6 @@ mod state;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]
+mod two_writers;
+#[cfg(test)]
 mod verify;

@@ -11,4 +11,4 @@ REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: model.sh PATH_TO_REDIVIS_INGE
 export REDIVIS_INGEST_TEST_CASES=${2:-200}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
 cd "$(dirname "$0")/../.."
-exec cargo test --quiet --test it -- --ignored --nocapture model::random_histories
+exec tests/scripts/random-proof.sh model::random_histories

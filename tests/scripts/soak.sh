@@ -14,4 +14,4 @@ REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: soak.sh PATH_TO_REDIVIS_INGES
 export REDIVIS_INGEST_TEST_TRIALS=${2:-600}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
 cd "$(dirname "$0")/../.."
-exec cargo test --quiet --test it -- --ignored --nocapture proof::soak::random_schedules
+exec tests/scripts/random-proof.sh proof::soak::random_schedules

@@ -127,6 +127,8 @@ pub enum Reason {
     Importing,
     /// A second complete attempt of one identity.
     Duplicate,
+    /// Released versions hold its rows twice.
+    ReleasedTwice,
     /// Its old rows are released, and `on_released: fail`.
     RowsReleased,
     /// More rejects than `rejects.max`.

@@ -49,6 +49,7 @@ pub(super) fn pass(
         source,
         schema,
         owner: _,
+        locked: _,
         is_repeat,
     } = *one;
     let key = CutKey {
@@ -60,7 +61,7 @@ pub(super) fn pass(
         .store
         .and_then(|store| store.cuts(&key).ok().flatten());
     let known = stored.and_then(|text| serde_json::from_str::<StoredPass>(&text).ok());
-    if let Some(pass) = known.and_then(|stored| reuse(&stored, input, candidates)) {
+    if let Some(pass) = known.and_then(|stored| reuse(one, &stored, input, candidates)) {
         return Ok(pass);
     }
     let mut on_reject = |reject| {
@@ -71,7 +72,7 @@ pub(super) fn pass(
     let reading = Reading::new(source, input, schema);
     let listed: Vec<Candidate<'_>> = candidates
         .iter()
-        .map(|identity| Candidate { identity })
+        .map(|identity| one.candidate(identity))
         .collect();
     let cancel = context.call.cancel;
     let pass = cut_source(reading, &listed, settings, &mut on_reject, cancel)?;
@@ -82,7 +83,12 @@ pub(super) fn pass(
 /// A stored pass with today's candidates, unless they could cut otherwise: one
 /// starts where a stored cut starts and is not that cut, or the part that a cut
 /// followed is no longer listed.
-fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) -> Option<Pass> {
+fn reuse(
+    one: &OnePass<'_>,
+    stored: &StoredPass,
+    input: &RowInput,
+    candidates: &[&PartIdentity],
+) -> Option<Pass> {
     let mut cuts = Vec::with_capacity(stored.cuts.len());
     for cut in &stored.cuts {
         let identity = PartName::parse(&cut.name)?.identity;
@@ -102,7 +108,7 @@ fn reuse(stored: &StoredPass, input: &RowInput, candidates: &[&PartIdentity]) ->
                 return None;
             }
             is_followed |= follows;
-            let rank = |one: &PartIdentity| (one.source != identity.source, one.refused);
+            let rank = |part| (one.candidate(part).rank(&identity.source), part.refused);
             if kept.is_none_or(|best| rank(candidate) < rank(best)) {
                 kept = Some(candidate);
             }

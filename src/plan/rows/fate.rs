@@ -39,6 +39,7 @@ pub(in crate::plan) fn decide_rows(
             .flat_map(|input| &input.cuts)
             .filter_map(|cut| cut.kept.as_ref())
             .collect(),
+        doubled: whole.released_twice(),
         items: draft.items,
         unchanged: Amount::default(),
     };
@@ -81,6 +82,8 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     /// Parts that any source of the job keeps.
     kept: BTreeSet<&'a PartIdentity>,
+    /// Parts that released versions hold twice.
+    doubled: BTreeSet<PartIdentity>,
     items: Vec<Item>,
     unchanged: Amount,
 }
@@ -110,10 +113,35 @@ impl Fate<'_> {
             .iter()
             .filter_map(|cut| cut.kept.as_ref())
             .collect();
+        self.tell_doubled(input, &kept);
         let is_locked = self.decide_locked(index, input);
         let held = self.decide_listed(input, &kept, is_locked);
         for (cut_index, cut) in input.cuts.iter().enumerate() {
             self.decide_cut((index, cut_index), input, cut, held);
+        }
+    }
+
+    /// Rows that are released twice cannot be mended here, and must be told.
+    fn tell_doubled(&mut self, input: &RowsInputPlan, kept: &[&PartIdentity]) {
+        if self.mode != Mode::Append {
+            return;
+        }
+        let doubled = kept.iter().filter(|kept| self.doubled.contains(**kept));
+        let rows: u64 = doubled.map(|kept| kept.stored_rows()).sum();
+        if rows > 0 {
+            let path = input.input.shown.clone();
+            self.items.push(Item {
+                class: Class::Conflict,
+                reason: Reason::ReleasedTwice,
+                action: Action::None,
+                note: Some(format!(
+                    "released versions hold {rows} rows of `{path}` twice"
+                )),
+                subject: Subject::Source {
+                    path,
+                    trouble: None,
+                },
+            });
         }
     }
 

@@ -9,7 +9,7 @@ use rayon::iter::{
 
 use super::adopt::adopt;
 use super::cache;
-use crate::base::{PartIdentity, SourceKey, VariableType};
+use crate::base::{MergeStrategy, PartIdentity, SourceKey, VariableType};
 use crate::manifest::{Job, RowsSource, Schema, Variable};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
@@ -17,7 +17,7 @@ use crate::plan::listed::Listing;
 use crate::plan::model::{Item, RowsContent, RowsInputPlan};
 use crate::plan::observe::TableView;
 use crate::plan::problems::{source_error, source_problem, source_skipped};
-use crate::source::rows::{CutSettings, infer_schema};
+use crate::source::rows::{Candidate, CutSettings, infer_schema};
 use crate::source::{RowInput, SourceError, resolve_rows};
 
 /// A job's sources after their passes, before any fate is decided.
@@ -64,6 +64,13 @@ pub(in crate::plan) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
+    let stated = context.manifest.settings_of(&job.table);
+    let adds = view.merge(stated.and_then(|settings| settings.merge)) == MergeStrategy::Append;
+    let released = listing
+        .released
+        .iter()
+        .filter(|part| adds && part.is_complete_part);
+    let locked: BTreeSet<PartIdentity> = released.map(|part| part.name.identity.clone()).collect();
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
@@ -80,6 +87,7 @@ pub(in crate::plan) fn pass_rows(
         source,
         schema: &schema,
         owner: &owner,
+        locked: &locked,
         is_repeat: false,
     };
     let passes = pass_all(&one, &inputs, (&candidates, &vanished));
@@ -130,6 +138,13 @@ pub(in crate::plan) fn pass_rows(
 }
 
 impl OnePass<'_> {
+    pub(super) fn candidate<'p>(&self, identity: &'p PartIdentity) -> Candidate<'p> {
+        Candidate {
+            identity,
+            is_locked: self.locked.contains(identity),
+        }
+    }
+
     pub(super) fn again(&self) -> Self {
         Self {
             is_repeat: true,
@@ -187,6 +202,8 @@ pub(super) struct OnePass<'a> {
     pub(super) source: &'a RowsSource,
     pub(super) schema: &'a [Variable],
     pub(super) owner: &'a SourceKey,
+    /// Released parts under rows that stay.
+    pub(super) locked: &'a BTreeSet<PartIdentity>,
     /// The source was passed over before: its rejects were told.
     pub(super) is_repeat: bool,
 }

@@ -1,5 +1,7 @@
 //! What becomes of every file, and of every listed upload of ours.
 
+use std::collections::BTreeSet;
+
 use super::pass::UploadsDraft;
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
@@ -28,6 +30,7 @@ pub(in crate::plan) fn decide_uploads(
         source,
         mode,
         listing: &listing,
+        doubled: listing.released_twice(),
         all: &draft.wanted,
         items: draft.items,
         unchanged: Amount::default(),
@@ -83,6 +86,8 @@ struct Fate<'a> {
     source: &'a UploadsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
+    /// What released versions hold twice.
+    doubled: BTreeSet<PartIdentity>,
     /// Every file of the job.
     all: &'a [UploadSubject],
     items: Vec<Item>,
@@ -117,6 +122,22 @@ impl Fate<'_> {
             .filter(|_| self.mode != Mode::Replace)
             .map(|part| part.name.identity.clone());
         let is_released = in_release.is_some();
+        if let Some(identity) = &in_release
+            && self.mode == Mode::Append
+            && self.doubled.contains(identity)
+        {
+            let path = upload.shown.clone();
+            self.items.push(Item {
+                class: Class::Conflict,
+                reason: Reason::ReleasedTwice,
+                action: Action::None,
+                note: Some(format!("released versions hold the rows of `{path}` twice")),
+                subject: Subject::Source {
+                    path,
+                    trouble: None,
+                },
+            });
+        }
         let mut released = self.listing.released.iter();
         let is_locked = self.mode == Mode::Append
             && !is_released

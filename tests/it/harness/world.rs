@@ -48,13 +48,20 @@ impl World {
 
     /// A sandbox with these options; its data outlives [`World::restart`].
     pub(crate) fn with(options: SandboxOptions) -> Self {
+        Self::for_any_token(SandboxOptions {
+            token: Some(TOKEN.to_owned()),
+            ..options
+        })
+    }
+
+    /// The same, for the tokens that the options say.
+    pub(crate) fn for_any_token(options: SandboxOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut seed = options.seed.clone();
         seed.datasets.push(DATASET.to_owned());
         let options = SandboxOptions {
             data_dir: Some(folder.path().join("sandbox")),
             seed,
-            token: Some(TOKEN.to_owned()),
             ..options
         };
         let sandbox = Some(Sandbox::start(options.clone()).unwrap());

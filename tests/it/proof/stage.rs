@@ -12,7 +12,7 @@ use redivis_ingest::sandbox::{
 };
 use serde_json::Value;
 
-use crate::harness::World;
+use crate::harness::{TOKEN, World};
 
 /// A program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -51,7 +51,7 @@ impl Worlds {
                 seed: Seed { datasets },
                 ..SandboxOptions::default()
             };
-            (World::with(options), 0)
+            (World::for_any_token(options), 0)
         });
         let dataset = format!("demo.trial_{used}");
         *used += 1;
@@ -146,6 +146,18 @@ impl Stage<'_> {
         state: &str,
         args: &[String],
     ) -> Running {
+        self.start_as(TOKEN, command, manifest, state, args)
+    }
+
+    /// The same, by a writer with a token of its own.
+    pub(crate) fn start_as(
+        &self,
+        token: &str,
+        command: &str,
+        manifest: &str,
+        state: &str,
+        args: &[String],
+    ) -> Running {
         let manifest = self.path(manifest);
         let report = self.folder.join(format!("{state}.report.json"));
         drop(std::fs::remove_file(&report));
@@ -158,6 +170,7 @@ impl Stage<'_> {
             .world
             .command(&all)
             .env("REDIVIS_INGEST_STATE_DIR", self.state(state))
+            .env("REDIVIS_API_TOKEN", token)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -229,6 +242,10 @@ pub(crate) fn newest<'a>(seen: &'a Inspect, dataset: &str, table: &str) -> Optio
 impl Running {
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
     }
 
     /// Waits for its end; kills it when it hangs.

@@ -32,6 +32,16 @@ pub struct CutSettings {
 pub struct Candidate<'a> {
     /// What it holds.
     pub identity: &'a PartIdentity,
+    /// It is released, under rows that stay: it cannot be deleted in favour of
+    /// another.
+    pub is_locked: bool,
+}
+
+impl Candidate<'_> {
+    /// Which of several is kept by a source: the least.
+    pub fn rank(&self, source: &SourceKey) -> (bool, bool) {
+        (!self.is_locked, self.identity.source != *source)
+    }
 }
 
 /// One part of a source. Parts are contiguous, in order, and never empty.
@@ -115,10 +125,12 @@ fn cut_rows(
     candidates: &[Candidate<'_>],
 ) -> Result<(Vec<Cut>, u64), SourceError> {
     let settings = cutting.settings;
-    let mut listed: BTreeMap<u64, Vec<&PartIdentity>> = BTreeMap::new();
-    for Candidate { identity } in candidates {
+    let mut listed: BTreeMap<u64, Vec<Candidate<'_>>> = BTreeMap::new();
+    for candidate in candidates {
+        let identity = candidate.identity;
         if identity.owner == settings.owner && identity.rows > 0 {
-            listed.entry(identity.first_row).or_default().push(identity);
+            let parts = listed.entry(identity.first_row).or_default();
+            parts.push(*candidate);
         }
     }
     let mut rows = Rows {
@@ -172,7 +184,7 @@ struct Part<'a> {
     hasher: PartHasher,
     size: PayloadSize,
     /// Listed parts that start where it starts and may still turn out to be it.
-    live: Vec<&'a PartIdentity>,
+    live: Vec<Candidate<'a>>,
     /// Where it ends if none of them does.
     fallback: Option<(End<'a>, u64)>,
 }
@@ -227,25 +239,26 @@ impl<'a> Part<'a> {
     }
 
     /// Whether the rows so far are a listed part. Of several the longest is
-    /// taken, but one of this source before any of another.
+    /// taken, but a locked one before any other, and then one of this source.
     fn match_listed(&mut self, rows: &mut Rows<'_>) -> Result<(), SourceError> {
         let count = self.size.rows();
-        if self.live.iter().all(|one| one.rows > count) {
+        if self.live.iter().all(|one| one.identity.rows > count) {
             return Ok(());
         }
-        let own = |one: &PartIdentity| one.source == *self.cutting.source;
+        let is_here =
+            |one: &PartIdentity| one.rows == count && one.digest == self.hasher.digest(&one.source);
         let found = self
             .live
             .iter()
-            .filter(|one| one.rows == count && one.digest == self.hasher.digest(&one.source))
-            .min_by_key(|one| (!own(one), one.refused))
+            .filter(|one| is_here(one.identity))
+            .min_by_key(|one| (one.rank(self.cutting.source), one.identity.refused))
             .copied();
-        self.live.retain(|one| one.rows > count);
+        self.live.retain(|one| one.identity.rows > count);
         if let Some(found) = found {
-            if own(found) {
-                self.live.retain(|one| own(one));
-            }
-            let end = self.end_here(Some(found));
+            let source = self.cutting.source;
+            let rank = found.rank(source);
+            self.live.retain(|one| one.rank(source) <= rank);
+            let end = self.end_here(Some(found.identity));
             self.fallback = Some((end, rows.keep_next()?));
         }
         Ok(())

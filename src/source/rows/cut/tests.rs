@@ -29,7 +29,7 @@ fn start(record: u64) -> RowStart {
 
 /// Cuts rows that lie in memory.
 fn cut_of(rows: &[Vec<u8>], source: &SourceKey, listed: &[PartIdentity], payload: u64) -> Vec<Cut> {
-    let cuts = cut_under(CAP, rows, source, listed, payload);
+    let cuts = cut_under(CAP, rows, source, (listed, &[]), payload);
     check(rows, source, &cuts, payload);
     cuts
 }
@@ -38,7 +38,7 @@ fn cut_under(
     cap: u64,
     rows: &[Vec<u8>],
     source: &SourceKey,
-    listed: &[PartIdentity],
+    (listed, locked): (&[PartIdentity], &[PartIdentity]),
     payload: u64,
 ) -> Vec<Cut> {
     let settings = settings(payload);
@@ -50,7 +50,10 @@ fn cut_under(
     };
     let candidates: Vec<Candidate<'_>> = listed
         .iter()
-        .map(|identity| Candidate { identity })
+        .map(|identity| Candidate {
+            identity,
+            is_locked: locked.contains(identity),
+        })
         .collect();
     let mut left = rows.iter().enumerate();
     let mut next = |out: &mut Vec<u8>| {
@@ -176,6 +179,18 @@ fn of_several_listed_parts_the_longest_is_kept() {
 }
 
 #[test]
+fn a_locked_part_comes_before_a_longer_one_that_can_be_deleted() {
+    let rows = rows_of(&[4; 30]);
+    let mut listed = identities(&cut_of(&rows[..20], &source(), &[], 10_000));
+    let locked = identities(&cut_of(&rows[..20], &source(), &[], 60));
+    listed.extend(locked.clone());
+    let after = cut_under(CAP, &rows, &source(), (&listed, &locked), 30);
+
+    let kept: Vec<PartIdentity> = after.iter().filter_map(|cut| cut.kept.clone()).collect();
+    assert_eq!(kept, locked);
+}
+
+#[test]
 fn a_listed_part_that_is_longer_than_the_source_is_not_waited_for_in_vain() {
     let rows = rows_of(&[4; 30]);
     let listed = identities(&cut_of(&rows, &source(), &[], 10_000));
@@ -238,7 +253,7 @@ fn parts_of_another_owner_and_bulk_uploads_are_no_candidates() {
 fn a_listed_part_over_the_cap_is_given_up() {
     let rows = rows_of(&[4; 40]);
     let listed = identities(&cut_of(&rows, &source(), &[], 10_000));
-    let after = cut_under(100, &rows, &source(), &listed, 50);
+    let after = cut_under(100, &rows, &source(), (&listed, &[]), 50);
 
     assert_eq!(listed[0].rows, 40);
     assert_eq!(after, cut_of(&rows, &source(), &[], 50));
@@ -249,7 +264,7 @@ fn a_payload_over_the_cap_is_cut_at_the_cap() {
     let rows = rows_of(&[4; 40]);
 
     assert_eq!(
-        cut_under(50, &rows, &source(), &[], 1_000),
+        cut_under(50, &rows, &source(), (&[], &[]), 1_000),
         cut_of(&rows, &source(), &[], 50)
     );
 }

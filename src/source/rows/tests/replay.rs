@@ -226,7 +226,10 @@ fn halves_are_ordinary_parts_that_the_next_pass_keeps() {
         let identities: Vec<_> = first.cuts.iter().map(|cut| &cut.identity).collect();
         let candidates: Vec<Candidate<'_>> = identities
             .iter()
-            .map(|identity| Candidate { identity })
+            .map(|identity| Candidate {
+                identity,
+                is_locked: false,
+            })
             .collect();
         let again = pass(&fixture, &candidates, 900);
 
