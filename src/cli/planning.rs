@@ -63,6 +63,15 @@ impl PlanRequest {
         }
     }
 
+    /// What `explain` asks.
+    pub fn of_explanation() -> Self {
+        Self {
+            digests: Digests::AlsoOfNew,
+            include_unchanged: true,
+            ..Self::of(Selection::default())
+        }
+    }
+
     /// What `run` asks.
     pub fn of_run(args: &RunArgs, is_saved: bool) -> Self {
         Self {

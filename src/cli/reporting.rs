@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::args::{Format, OutputArgs};
+use super::args::{Format, OutputArgs, ReportArgs};
 use super::commands::run::Done;
 use super::context::Context;
 use super::exit::ExitCode;
@@ -20,7 +20,8 @@ use super::workplace::Workplace;
 use crate::event::{Event, EventSink, RunEnd};
 use crate::plan::Plan;
 use crate::report::{
-    ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_plan,
+    ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_metrics,
+    write_plan,
 };
 use crate::state::RunFolder;
 
@@ -31,10 +32,8 @@ pub struct ReportingArgs<'a> {
     pub command: &'static str,
     /// What goes to stdout.
     pub output: &'a OutputArgs,
-    /// Where the report goes too.
-    pub report: Option<&'a Path>,
-    /// Where the summary goes.
-    pub summary: Option<&'a Path>,
+    /// What is written to files.
+    pub files: &'a ReportArgs,
 }
 
 /// A run's voice.
@@ -171,8 +170,15 @@ impl<'a> Reporting<'a> {
     fn keep(&self, report: &RunReport<'_>, line: &str, exit: ExitCode) -> Vec<Failure> {
         let mut unkept = Vec::new();
         unkept.extend(self.write_report(report).err());
-        if let Some(path) = self.args.summary {
+        let files = self.args.files;
+        if let Some(path) = &files.summary {
             unkept.extend(write_file(path, |out| writeln!(out, "{line}")).err());
+        }
+        if let Some(path) = &files.metrics {
+            let before = std::fs::read_to_string(path).unwrap_or_default();
+            let write = |out: &mut dyn std::io::Write| write_metrics(out, report, &before);
+            let written = write_file(path, write).and_then(|()| open_to_all(path));
+            unkept.extend(written.err());
         }
         let ended = self.workplace.store.run_ended(
             self.workplace.run_id.as_str(),
@@ -196,7 +202,7 @@ impl<'a> Reporting<'a> {
                 .and_then(|()| out.flush())
                 .map_err(|error| Failure::local_io("cannot write the report", &error))?;
         }
-        if let Some(path) = self.args.report {
+        if let Some(path) = &self.args.files.report {
             write_file(path, |out| report.write_json(out))?;
         }
         Ok(())
@@ -208,7 +214,7 @@ impl<'a> Reporting<'a> {
                 .as_ref()
                 .map(|folder| folder.path().join("report.json"))
         };
-        self.args.report.map(Path::to_owned).or_else(in_folder)
+        self.args.files.report.clone().or_else(in_folder)
     }
 
     fn facts(&self, exit: ExitCode, failure: Option<&Failure>, rejects: &RejectsFile) -> RunFacts {
@@ -240,6 +246,13 @@ impl<'a> Reporting<'a> {
             first_rejects: rejects.first(),
         }
     }
+}
+
+/// Metrics are read by another user.
+fn open_to_all(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+        .map_err(|error| Failure::local_io(&format!("cannot share `{}`", path.display()), &error))
 }
 
 /// Writes a whole file, or nothing of it.

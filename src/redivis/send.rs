@@ -292,6 +292,11 @@ impl Http {
         let scale = self.settings.retry.scale;
         place.pacer.answered(Instant::now(), good, said, scale);
         if place.is_api {
+            let told = answer.headers.get("date").and_then(http_date_ms);
+            if let Some(theirs) = told {
+                let ahead = theirs.saturating_sub((self.settings.now_ms)());
+                self.counters.server_ahead(ahead);
+            }
             for warning in answer.headers.all("x-redivis-warning") {
                 self.counters.warned(&secrets.hide(warning.to_owned()));
             }

@@ -30,8 +30,8 @@ pub struct HttpSettings {
     pub retry: RetryPolicy,
     /// Said in `User-Agent`: a run's id, for instance.
     pub agent_comment: String,
-    /// The clock, in milliseconds since 1970. Only asked when a server says
-    /// `Retry-After` as a date and not what time it is.
+    /// The clock, in milliseconds since 1970. Asked for a `Retry-After` as a date
+    /// from a server that does not say what time it is, and to compare clocks.
     pub now_ms: fn() -> i64,
 }
 

@@ -25,6 +25,9 @@ pub struct HttpStats {
     pub received_bytes: u64,
     /// The API's last headers on its rate limit.
     pub rate_limit: RateLimit,
+    /// How far the API's clock is ahead of ours, in milliseconds, by the last answer
+    /// that told its time (to the second).
+    pub server_ahead_ms: Option<i64>,
     /// Time of one exchange, by call.
     pub latencies: BTreeMap<&'static str, Latency>,
     /// Distinct `X-REDIVIS-WARNING` texts.
@@ -89,6 +92,10 @@ impl Counters {
         if warnings.len() < MOST && !warnings.contains(text) {
             warnings.insert(text.to_owned());
         }
+    }
+
+    pub(super) fn server_ahead(&self, millis: i64) {
+        self.lock().totals.server_ahead_ms = Some(millis);
     }
 
     /// Exchanges that have ended.

@@ -6,8 +6,10 @@
 //! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
 
 mod accuracy;
+mod explain;
 mod facts;
 mod json;
+mod metrics;
 mod one_line;
 mod plan_names;
 mod plan_text;
@@ -23,8 +25,10 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
+pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
+pub use metrics::write_metrics;
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
 pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};

@@ -171,6 +171,9 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "--locked",
         "--out",
         "--only",
+        // tests/prove
+        "--full",
+        "--write",
         // airflow
         "--conf",
         "--conn-password",

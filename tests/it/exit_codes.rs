@@ -251,7 +251,7 @@ fn exit_74_when_the_state_cannot_be_kept() {
 fn exit_74_when_the_report_cannot_be_written_and_then_before_anything_is_sent() {
     let world = World::new(redivis_ingest::sandbox::Character::Friendly);
     with_a_file(&world);
-    for flag in ["--report", "--summary"] {
+    for flag in ["--report", "--summary", "--metrics"] {
         let outcome = world.run(&[flag, "/nowhere/at/all.json"]).exits(74);
         assert!(outcome.stderr.contains("/nowhere/at"), "{outcome:?}");
     }

@@ -11,7 +11,11 @@ mod cost;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod exit_codes;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -24,6 +28,8 @@ mod limits;
 mod manifest_docs;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

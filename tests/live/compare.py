@@ -93,6 +93,7 @@ UNSEEN = {
     "temp_url_life_ms": "waiting for it takes hours",
     "integers_through_double": "the sandbox has no call that reads rows back",
     "refuses_rows_with": "a rule of tests, not of a character",
+    "resumable_from_bytes": "a rule of tests, not of a character",
     "orphan_lag": "a client would have to be killed",
 }
 

@@ -93,3 +93,4 @@ if ! (run >"$work/third.out" 2>&1) || ! grep -q 'Nothing to do' "$work/third.out
     exit 1
 fi
 echo "third run: nothing to do"
+echo "kill resume: killed at $kept of $size bytes, $sent sent by the second run; 0 failures"

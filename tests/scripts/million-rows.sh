@@ -89,4 +89,5 @@ if peak >= limit:
     failed.append(f"the peak of memory is {peak:.0f} MB, not under {limit} MB")
 if failed:
     sys.exit("; ".join(failed))
+print(f"million rows: {stored:,} stored, each once, in two runs; peak {peak:.0f} MB; 0 failures")
 PY

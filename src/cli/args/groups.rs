@@ -37,6 +37,29 @@ pub struct SelectArgs {
     pub shard: Option<Shard>,
 }
 
+/// What a run writes to files.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Write the full report there too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// Write the one-line JSON summary there
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary: Option<PathBuf>,
+    /// Write metrics there, for node-exporter's textfile collector
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// The files that are asked for.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.report, &self.summary, &self.metrics]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// What goes to stdout.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]

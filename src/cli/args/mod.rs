@@ -17,7 +17,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
 pub use groups::{
-    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, SelectArgs, StateArgs, TransferArgs,
+    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, ReportArgs, SelectArgs, StateArgs,
+    TransferArgs,
 };
 pub use twins::{Parsed, parse, twins_behind};
 pub use values::{
@@ -69,6 +70,14 @@ pub enum Command {
         after_help = "Examples:\n  redivis-ingest plan manifest.yaml\n  redivis-ingest plan manifest.yaml -o plan.ndjson --detailed-exitcode"
     )]
     Plan(Box<PlanArgs>),
+    /// Check that a run would get as far as its work: token, endpoint, datasets, clock
+    #[command(after_help = "Example:\n  redivis-ingest doctor manifest.yaml")]
+    Doctor(Box<DoctorArgs>),
+    /// Show every decision about one file or row source
+    #[command(
+        after_help = "Examples:\n  redivis-ingest explain manifest.yaml data/2024.csv\n  redivis-ingest explain manifest.yaml scans/001.tif --format json"
+    )]
+    Explain(Box<ExplainArgs>),
     /// Make the remote match the manifest, and verify it
     #[command(
         after_help = "Examples:\n  redivis-ingest run manifest.yaml\n  redivis-ingest run manifest.yaml --plan plan.ndjson\n  redivis-ingest run manifest.yaml --endpoint sandbox"
@@ -115,6 +124,8 @@ impl Command {
         match self {
             Self::Check(args) => args.output.format,
             Self::Plan(args) => args.output.format,
+            Self::Doctor(args) => args.output.format,
+            Self::Explain(args) => args.output.format,
             Self::Run(args) => args.output.format,
             Self::Verify(args) => args.output.format,
             Self::Release(args) => args.output.format,
@@ -177,6 +188,48 @@ pub struct PlanArgs {
     pub state: StateArgs,
 }
 
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Which manifest.
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// A file or row source, or the name of a file or an upload on the remote
+    pub path: PathBuf,
+    /// What goes to stdout.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -204,12 +257,9 @@ pub struct RunArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Write the full report there too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub report: Option<PathBuf>,
-    /// Write the one-line JSON summary there
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub summary: Option<PathBuf>,
+    /// What is written to files.
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// Keep receipts of all that is delivered in this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub receipts: Option<PathBuf>,
@@ -274,12 +324,9 @@ pub struct ReleaseArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Write the full report there too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub report: Option<PathBuf>,
-    /// Write the one-line JSON summary there
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub summary: Option<PathBuf>,
+    /// What is written to files.
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// How to transfer.
     #[command(flatten)]
     pub transfer: TransferArgs,

@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod completions;
+pub mod doctor;
+pub mod explain;
 pub mod plan;
 #[cfg(feature = "sandbox")]
 pub mod rehearse;
@@ -34,6 +36,8 @@ pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => check::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
         Command::Run(args) => run::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Release(args) => release::run(&args, context),

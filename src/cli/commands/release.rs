@@ -24,7 +24,7 @@ use crate::plan::{Action, Class, Plan};
 pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    for path in [&args.report, &args.summary].into_iter().flatten() {
+    for path in args.report.paths() {
         check_writable(path)?;
     }
     let place = (&args.connection, &args.state);
@@ -46,8 +46,7 @@ pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failur
         ReportingArgs {
             command: "release",
             output: &args.output,
-            report: args.report.as_deref(),
-            summary: args.summary.as_deref(),
+            files: &args.report,
         },
         context,
         &workplace,

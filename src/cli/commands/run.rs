@@ -28,7 +28,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
-    for path in [&args.report, &args.summary].into_iter().flatten() {
+    for path in args.report.paths() {
         check_writable(path)?;
     }
     let (locked, run_id) = lock(
@@ -55,8 +55,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         ReportingArgs {
             command: "run",
             output: &args.output,
-            report: args.report.as_deref(),
-            summary: args.summary.as_deref(),
+            files: &args.report,
         },
         context,
         &workplace,
