@@ -234,7 +234,7 @@ mod tests {
             source: SourceKey::source("a.csv"),
             first_row: 0,
             rows: 3,
-            digest: digest.repeat(8),
+            digest: digest.repeat(26),
             refused: 0,
         }
     }
