@@ -103,4 +103,17 @@ mod tests {
             ExitCode::Temporary
         );
     }
+
+    #[test]
+    fn what_was_not_reached_is_temporary() {
+        let mut run = end(&[None]);
+        let item = ItemEnd::new(What::File, None, "y", "send");
+        run.items.push(item);
+
+        assert_eq!(verdict(&run, None), ExitCode::Temporary);
+        assert_eq!(
+            verdict(&run, Some(CancelReason::Interrupted)),
+            ExitCode::Interrupted
+        );
+    }
 }

@@ -307,3 +307,101 @@ pub(super) fn look_at_files(
     }
     Err(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redivis::ResourceUri;
+
+    fn part(digest: &str) -> PartIdentity {
+        PartIdentity {
+            slug: "a".to_owned(),
+            owner: SourceKey::owner("m", "j"),
+            source: SourceKey::source("a.csv"),
+            first_row: 0,
+            rows: 3,
+            digest: digest.repeat(26),
+            refused: 0,
+        }
+    }
+
+    fn listed(identity: &PartIdentity, attempt: u32, rows: Option<u64>) -> RemoteUpload {
+        let name = identity.attempt(attempt).to_string();
+        RemoteUpload {
+            uri: ResourceUri::new(&format!("/tables/o.d:next.t/uploads/{name}")).unwrap(),
+            name,
+            status: UploadStatus::Completed,
+            num_rows: rows,
+            size: None,
+            md5: None,
+            bad_records: None,
+            error_message: None,
+        }
+    }
+
+    fn judge(listed: &[RemoteUpload]) -> Result<Vec<RemoteUpload>, StepError> {
+        let wanted = Wanted {
+            owner: SourceKey::owner("m", "j"),
+            identities: vec![part("a")],
+            sources: BTreeSet::from([SourceKey::source("a.csv")]),
+            by_rows: true,
+            released: BTreeSet::new(),
+        };
+        let table = TableRef::parse("o.d.t", None).unwrap();
+        judge_parts(&table, &wanted, &[&part("a")], listed)
+    }
+
+    #[test]
+    fn a_second_attempt_and_an_unfinished_one_must_go() {
+        let (first, second) = (
+            listed(&part("a"), 1, Some(3)),
+            listed(&part("a"), 2, Some(3)),
+        );
+        let unfinished = listed(&part("a"), 0, Some(2));
+
+        assert_eq!(judge(std::slice::from_ref(&first)).unwrap(), []);
+        let surplus = judge(&[second.clone(), unfinished.clone(), first]).unwrap();
+        assert_eq!(surplus, [unfinished, second]);
+        assert!(matches!(
+            judge(&[listed(&part("a"), 1, Some(2))]),
+            Err(StepError::Unconfirmed { .. })
+        ));
+    }
+
+    #[test]
+    fn other_rows_of_the_same_source_are_another_writer_s() {
+        let ours = listed(&part("a"), 1, Some(3));
+        let theirs = listed(&part("b"), 1, Some(3));
+        let unfinished = listed(&part("b"), 1, Some(1));
+
+        assert!(matches!(
+            judge(&[ours.clone(), theirs]),
+            Err(StepError::OtherWriter { .. })
+        ));
+        assert_eq!(judge(&[ours, unfinished.clone()]).unwrap(), [unfinished]);
+    }
+
+    #[test]
+    fn a_listing_shows_a_sent_file_by_its_size_and_its_md5_or_id() {
+        let md5 = Md5Digest::of(b"abc");
+        let sent = SentFile {
+            size: 3,
+            md5,
+            remote_id: "new".to_owned(),
+        };
+        let shows = |size, md5, id: &str| {
+            sent.is_shown(&RemoteFile {
+                id: id.to_owned(),
+                name: "a".to_owned(),
+                size,
+                md5,
+            })
+        };
+
+        assert!(shows(3, Some(md5), "other"));
+        assert!(shows(3, None, "new"));
+        assert!(!shows(3, None, "old"));
+        assert!(!shows(4, Some(md5), "new"));
+        assert!(!shows(3, Some(Md5Digest::of(b"abd")), "new"));
+    }
+}

@@ -10,8 +10,8 @@ use super::error::ProofError;
 use super::place::{Named, Place};
 use super::rows::Stored;
 use super::sequence::Rows as _;
-use crate::base::Md5Digest;
 use crate::base::digest::Md5Hasher;
+use crate::base::{Md5Digest, PartIdentity, PartName};
 use crate::manifest::Manifest;
 use crate::sandbox::Inspect;
 
@@ -156,16 +156,17 @@ fn check_upload(place: &Seen<'_>, item: &Item) -> Result<Option<String>, ProofEr
     check_bytes(bytes, item)
 }
 
-/// A part is there when some attempt at it holds the rows that its name states.
+/// A part is there when some attempt at it holds the rows that its name states, or
+/// when pieces of it do: one that is too large is halved, and its halves have names
+/// of their own, as has a part without the rows that the platform refused.
 fn check_part(place: &Seen<'_>, item: &Item) -> Result<Option<String>, ProofError> {
     let stored = place.uploads(item);
+    if stored.is_empty() && has_pieces(place, item)? {
+        return Ok(None);
+    }
     let mut found = None;
     for part in stored {
-        let mut rows = Stored::new(std::slice::from_ref(part));
-        let (mut row, mut count) = (Vec::new(), 0);
-        while rows.next(&mut row)? {
-            count += 1;
-        }
+        let count = rows_in(part)?;
         let wanted = part.identity.stored_rows();
         if count == wanted {
             return Ok(None);
@@ -173,6 +174,54 @@ fn check_part(place: &Seen<'_>, item: &Item) -> Result<Option<String>, ProofErro
         found = Some(format!("holds {count} of {wanted} rows"));
     }
     Ok(Some(found.unwrap_or_else(|| MISSING.to_owned())))
+}
+
+/// Whether complete parts of the same source hold all rows of a part, one after the
+/// other.
+fn has_pieces(place: &Seen<'_>, item: &Item) -> Result<bool, ProofError> {
+    // An item is named without its attempt.
+    let Some(PartName {
+        identity: whole, ..
+    }) = PartName::parse(&format!("{}_00000000", item.name))
+    else {
+        return Ok(false);
+    };
+    let end = whole.first_row + whole.rows;
+    let mut next = whole.first_row;
+    while next < end {
+        let mut longest = 0;
+        for piece in place.uploads.values().flatten() {
+            let PartIdentity {
+                owner,
+                source,
+                first_row,
+                rows,
+                ..
+            } = &piece.identity;
+            let is_next = *owner == whole.owner && *source == whole.source && *first_row == next;
+            if is_next
+                && *rows > longest
+                && next + rows <= end
+                && rows_in(piece)? == piece.identity.stored_rows()
+            {
+                longest = *rows;
+            }
+        }
+        if longest == 0 {
+            return Ok(false);
+        }
+        next += longest;
+    }
+    Ok(whole.rows > 0)
+}
+
+fn rows_in(part: &Named<'_>) -> Result<u64, ProofError> {
+    let mut rows = Stored::new(std::slice::from_ref(part));
+    let (mut row, mut count) = (Vec::new(), 0);
+    while rows.next(&mut row)? {
+        count += 1;
+    }
+    Ok(count)
 }
 
 fn check_bytes(mut stored: impl std::io::Read, item: &Item) -> Result<Option<String>, ProofError> {

@@ -101,6 +101,15 @@ mod tests {
         assert_eq!(digests.sha256, None);
     }
 
+    /// Like a file that grows while it is read: it is listed with no bytes.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_gives_other_bytes_than_its_size_says_is_not_hashed() {
+        let hashed = hash_file(Path::new("/proc/self/status"), false, &CancelToken::new());
+
+        assert!(matches!(hashed, Err(SourceError::Changed { .. })));
+    }
+
     #[test]
     fn a_missing_file_and_a_stopped_run_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();

@@ -171,6 +171,25 @@ fn a_release_that_did_not_happen_is_reported_and_made_by_the_next_run() {
 }
 
 #[test]
+fn the_release_before_is_no_proof_of_the_one_that_did_not_happen() {
+    under_both(|world| {
+        world
+            .manifest(&format!("release: true\n{NUMBERS}"))
+            .file("rows/a.csv", csv(1000..1010));
+        world.run(&[]).exits(0);
+        world.file("rows/b.csv", csv(2000..2010));
+        world.faults(on_release(Fault::CutBeforeEffect));
+
+        world.run(&[]).exits(75);
+
+        assert_eq!(tags(&world), ["v1.0"]);
+        world.faults(FaultScript::none());
+        world.run(&[]).exits(0);
+        assert_eq!(tags(&world), ["v1.0", "v1.1"]);
+    });
+}
+
+#[test]
 fn a_draft_that_the_platform_would_not_release_is_not_tried() {
     under_both(|world| {
         world

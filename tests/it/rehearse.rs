@@ -318,6 +318,23 @@ fn silent_damage_to_a_chunk_is_found() {
     );
 }
 
+/// The program reports the part that it planned; its halves have names of their own.
+#[test]
+fn a_part_that_had_to_be_halved_is_there_and_no_false_claim() {
+    under_both(|world| {
+        with_all(&world);
+        world.file(
+            "large.yaml",
+            "[{ operation: insert_rows, nth: { first: 2 }, fault: { status: { code: 413 } } }]",
+        );
+        let script = world.path("large.yaml");
+
+        let line = proves_all(&rehearse(&world, &["--faults", script.to_str().unwrap()]));
+
+        assert_eq!(line["injected"].as_array().unwrap().len(), 1, "{line:#}");
+    });
+}
+
 // Broken programs.
 
 /// A shell script as the program. `real` runs the real one; `$report` is where

@@ -751,12 +751,33 @@ fn an_unfinished_attempt_is_deleted_and_sent_again() {
             r#"[{"n":1000}]"#,
         );
 
+        // It is no change of the source, so that a job that refuses changes sends too.
+        world.manifest(&format!("{}    on_change: fail\n", NUMBERS));
         world.run(&[]).exits(0);
 
         let names = world.upload_names("n");
         assert_eq!(names.len(), 1);
         assert_ne!(names[0], left);
         assert_eq!(world.numbers("n"), (1000..1050).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_deleted_upload_is_seen_to_be_gone_before_it_is_called_deleted() {
+    under_both(|world| {
+        world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1050));
+        world.run(&[]).exits(0);
+        world.file("rows/a.csv", csv(2000..2050));
+        world.sandbox().clear_requests();
+
+        world.run(&[]).exits(0);
+
+        let deleted = world.requests_of(Operation::DeleteUpload).remove(0);
+        let requests = world.sandbox().requests();
+        let mut later = requests
+            .iter()
+            .filter(|one| one.number > deleted.number && one.path == deleted.path);
+        assert!(later.any(|one| one.status == 404), "{requests:#?}");
     });
 }
 

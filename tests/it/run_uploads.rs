@@ -210,6 +210,10 @@ fn an_upload_is_made_once_whatever_becomes_of_the_answer() {
             // What comes late is found by the next run at the latest.
             world.run(&[]).exits(0);
             world.run(&[]).exits(0);
+            assert!(
+                world.requests_of(Operation::DeleteUpload).is_empty(),
+                "{fault:?}"
+            );
             assert_eq!(
                 bytes_of(&world),
                 [b"id\n1\n".to_vec(), b"id\n2\n".to_vec()],
@@ -266,9 +270,36 @@ fn an_upload_that_is_still_imported_is_not_called_delivered() {
             }
             nth += 1;
         }
+        world.sandbox().clear_requests();
         let outcome = world.run(&[]).exits(3);
+        if world.character() == redivis_ingest::sandbox::Character::Worst {
+            // It goes on with the one that is there.
+            assert!(world.requests_of(Operation::CreateUpload).is_empty());
+        }
         let words: Vec<&str> = outcome.stdout.split_whitespace().collect();
         assert!(words.join(" ").contains("could not import"), "{words:?}");
+    });
+}
+
+#[test]
+fn other_bytes_of_the_same_size_under_our_name_are_replaced() {
+    under_both(|world| {
+        world.manifest(JOBS).file("taxa/a.csv", "id\n1\n");
+        world.run(&[]).exits(0);
+        let name = world.upload_names("taxa").remove(0);
+        let identity = PartName::parse(&name).unwrap().identity;
+        let uri = World::table_uri("taxa");
+        let deleted = world.http("DELETE", &format!("{uri}/uploads/{name}"), "");
+        assert_eq!(deleted.0, 200);
+        world.foreign_upload("taxa", &identity.attempt(3).to_string(), b"id\n2\n");
+        for _ in 0..5 {
+            world.http("GET", &format!("{uri}/uploads"), "");
+        }
+
+        world.run(&[]).exits(0);
+
+        assert_eq!(bytes_of(&world), [b"id\n1\n".to_vec()]);
+        settles(&world);
     });
 }
 

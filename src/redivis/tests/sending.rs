@@ -532,7 +532,12 @@ fn content_goes_to_no_unsafe_address() {
         })
         .unwrap_err();
 
-        assert!(matches!(error, TransferError::Api(_)), "{error}");
+        let TransferError::Api(error) = error else {
+            panic!("{error}");
+        };
+        // It is not even looked for.
+        assert_eq!(error.kind(), &ApiErrorKind::Protocol, "{error}");
+        assert!(!error.was_sent(), "{error}");
     }
     assert_eq!(api.connections(), 0);
 }

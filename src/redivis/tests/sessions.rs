@@ -394,6 +394,19 @@ fn another_process_goes_on_where_the_server_is() {
 }
 
 #[test]
+fn a_session_that_has_more_than_the_file_is_another_file_s() {
+    let server = Script::new([done()]);
+    let more = content().len() as u64 + 1;
+
+    let error = send_from(&server, SessionStatus::Offset(more), QUANTUM)
+        .result
+        .unwrap_err();
+
+    assert!(matches!(error, TransferError::SourceChanged), "{error:?}");
+    assert!(server.seen().is_empty());
+}
+
+#[test]
 fn a_session_that_is_already_complete_needs_no_request() {
     let server = Script::new([]);
 

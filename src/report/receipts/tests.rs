@@ -81,9 +81,11 @@ fn new_receipts_replace_those_of_the_same_thing_and_others_stay_or_go() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = receipt("t", "file", "a", "1");
     first.sha256 = Some("s".to_owned());
+    let mut second = receipt("t", "file", "b", "1");
+    second.sha256 = Some("s".to_owned());
     let old = [
         first,
-        receipt("t", "file", "b", "1"),
+        second,
         receipt("t", "part", "p", "1"),
         receipt("u", "file", "a", "1"),
     ];
@@ -163,6 +165,13 @@ fn receipts_of_others_and_cut_ones_are_refused() {
 
     let path = folder.path().join(NAME);
     let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(&path, format!("{}\n{}\n", lines[0], lines[2])).unwrap();
+    let mut reader = ReceiptReader::open(folder.path(), &owner()).unwrap();
+    assert!(matches!(
+        reader.next_receipt(),
+        Err(ReceiptsError::Incomplete(_))
+    ));
     let cut: Vec<&str> = text.lines().take(2).collect();
     std::fs::write(&path, cut.join("\n") + "\n").unwrap();
     let mut reader = ReceiptReader::open(folder.path(), &owner()).unwrap();

@@ -134,6 +134,20 @@ impl World {
         self.foreign_attach(table, name, &id);
     }
 
+    /// A bulk upload of somebody else, under any name.
+    #[track_caller]
+    pub(crate) fn foreign_upload(&self, table: &str, name: &str, content: &[u8]) {
+        let (id, url) = self.foreign_temp(table, name, content.len(), false);
+        self.ask("PUT", &url, "", content);
+        let body = json!({ "name": name, "type": "delimited", "tempUploadId": id });
+        self.ask(
+            "POST",
+            &self.table_url(table, "uploads"),
+            "",
+            body.to_string().as_bytes(),
+        );
+    }
+
     fn foreign_temp(
         &self,
         table: &str,
