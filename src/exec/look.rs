@@ -376,7 +376,7 @@ mod tests {
 
         assert!(matches!(
             judge(&[ours.clone(), theirs]),
-            Err(StepError::OtherWriter { .. })
+            Err(StepError::WriterAtWork { .. })
         ));
         assert_eq!(judge(&[ours, unfinished.clone()]).unwrap(), [unfinished]);
     }
