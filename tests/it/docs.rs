@@ -174,7 +174,9 @@ fn every_flag_and_command_that_a_page_names_exists() {
         // tests/prove
         "--full",
         "--write",
-        // tests/broken/run
+        // tests/broken/run and its script
+        "--all",
+        "--check",
         "--loud",
         // airflow
         "--conf",

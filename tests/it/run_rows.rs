@@ -752,7 +752,7 @@ fn an_unfinished_attempt_is_deleted_and_sent_again() {
         );
 
         // It is no change of the source, so that a job that refuses changes sends too.
-        world.manifest(&format!("{}    on_change: fail\n", NUMBERS));
+        world.manifest(&format!("{NUMBERS}    on_change: fail\n"));
         world.run(&[]).exits(0);
 
         let names = world.upload_names("n");
