@@ -83,6 +83,22 @@ pub enum StepError {
         /// The name given.
         answered: String,
     },
+    /// The last look found an upload of ours that this run does not want.
+    #[error(
+        "table `{table}` holds rows that are not wanted, in upload `{upload}`: another run wrote it, or it was not seen before"
+    )]
+    Unwanted {
+        /// The table.
+        table: TableRef,
+        /// The upload's name.
+        upload: String,
+    },
+    /// Each look found second copies of rows.
+    #[error("another run keeps adding the same rows to table `{table}`")]
+    KeepsComing {
+        /// The table.
+        table: TableRef,
+    },
     /// The platform could not import an upload.
     #[error("the platform could not import `{name}`: {message}")]
     ImportFailed {
@@ -207,7 +223,9 @@ impl StepError {
             Self::State(_) => FailKind::LocalIo,
             Self::SourceChanged(_) | Self::DraftChanged { .. } => FailKind::Drifted,
             Self::Mismatch { .. } | Self::RowsMismatch { .. } => FailKind::Mismatch,
-            Self::OtherWriter { .. } => FailKind::Locked,
+            Self::OtherWriter { .. } | Self::Unwanted { .. } | Self::KeepsComing { .. } => {
+                FailKind::Locked
+            }
             Self::ImportFailed { .. }
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }

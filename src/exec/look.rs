@@ -102,9 +102,8 @@ pub(super) fn look_at_parts(
             delete_and_wait(shared.context, &upload.uri)?;
         }
     }
-    Err(StepError::OtherWriter {
-        asked: table.to_string(),
-        answered: "another writer keeps adding the same rows".to_owned(),
+    Err(StepError::KeepsComing {
+        table: table.clone(),
     })
 }
 
@@ -140,9 +139,9 @@ fn judge_parts(
             continue;
         }
         if wanted.is_complete(upload, identity) {
-            return Err(StepError::OtherWriter {
-                asked: table.to_string(),
-                answered: format!("`{}` holds rows that are not wanted", upload.name),
+            return Err(StepError::Unwanted {
+                table: table.clone(),
+                upload: upload.name.clone(),
             });
         }
         surplus.push(upload.clone());
