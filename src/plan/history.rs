@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::PlanError;
-use super::observe::DatasetView;
+use super::observe::{DatasetView, find_table};
 use crate::base::{TableRef, Version};
 use crate::redivis::{Call, Reader, RemoteUpload, RemoteVersion, UploadStatus};
 use crate::state::StateStore;
@@ -143,8 +143,7 @@ fn read_release(
     }
     let at = Version::Tag(version.tag.clone());
     let what = |what: &str| format!("{what} `{}`", table.at(&at));
-    let found = reader
-        .table(call, table, &at)
+    let found = find_table(reader, call, table, &at)
         .map_err(|error| PlanError::remote(what("table"), error))?;
     let Some(found) = found else {
         return Ok(None);

@@ -7,7 +7,7 @@ use super::history::{History, read_history};
 use super::model::DraftIdentity;
 use crate::base::{DatasetRef, MergeStrategy, PartName, TableRef, Version};
 use crate::redivis::{
-    Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion, UploadStatus,
+    ApiError, Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion, UploadStatus,
 };
 use crate::state::StateStore;
 
@@ -156,9 +156,12 @@ pub fn observe_table(
         let text = format!("{what} `{table}`");
         move |error| PlanError::remote(text, error)
     };
-    let remote = reader
-        .table(call, table, &dataset.base)
-        .map_err(failed("table"))?;
+    let remote = if dataset.released.is_empty() {
+        reader.table(call, table, &dataset.base)
+    } else {
+        find_table(reader, call, table, &dataset.base)
+    };
+    let remote = remote.map_err(failed("table"))?;
     let mut view = TableView {
         table: table.clone(),
         remote,
@@ -188,4 +191,21 @@ pub fn observe_table(
         .filter(|upload| !view.history.has_name(&upload.name))
         .collect();
     Ok(view)
+}
+
+/// Looks for a table at a version that is there. "It does not exist" is held
+/// against the version's list of tables: who believed it wrongly would not see the
+/// rows that the table holds, and send them again.
+pub(super) fn find_table(
+    reader: &Reader,
+    call: &Call<'_>,
+    table: &TableRef,
+    version: &Version,
+) -> Result<Option<RemoteTable>, ApiError> {
+    if let Some(found) = reader.table(call, table, version)? {
+        return Ok(Some(found));
+    }
+    let name = table.table().split(':').next().unwrap_or_default();
+    let listed = reader.tables(call, table.dataset(), version)?;
+    Ok(listed.into_iter().find(|one| one.name == name))
 }

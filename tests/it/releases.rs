@@ -101,6 +101,32 @@ fn a_released_log_that_grew_sends_its_tail_only() {
 }
 
 #[test]
+fn released_rows_are_not_sent_again_when_the_platform_says_once_that_there_is_no_table() {
+    for lie in 1..=3 {
+        under_both(|world| {
+            world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1100));
+            world.run(&[]).exits(0);
+            world.release();
+            world.forget_state();
+            world.file("rows/a.csv", csv(1000..1200));
+            world.faults(FaultScript::none().with(
+                Operation::GetTable,
+                Nth::Nth(lie),
+                Fault::Status {
+                    code: 404,
+                    retry_after: None,
+                },
+            ));
+
+            world.run(&[]).exits(0);
+
+            assert_eq!(world.rows("n").len(), 200, "lie {lie}");
+            settles(&world);
+        });
+    }
+}
+
+#[test]
 fn a_released_source_that_was_renamed_is_unchanged() {
     under_both(|world| {
         world.manifest(NUMBERS).file("rows/a.csv", csv(1000..1100));

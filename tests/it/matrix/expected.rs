@@ -14,8 +14,8 @@ const DONE_OR_LATER: &[i32] = &[0, 75];
 /// The service refused for good: all of it, or some items among others.
 const REFUSED: &[i32] = &[69, 3];
 /// Read as "it is not there": made anew and found, or gone under the run, or
-/// nothing can be done without it.
-const NOT_THERE: &[i32] = &[0, 4, 69, 3];
+/// the last look finds what was not seen before, or nothing can be done without.
+const NOT_THERE: &[i32] = &[0, 4, 6, 69, 3];
 const NOT_AUTHORISED: &[i32] = &[77];
 const MISMATCH: &[i32] = &[5];
 /// Another writer has the name.
@@ -151,7 +151,8 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
         Operation::PutFile | Operation::OpenSession if status == 400 && is_once => DONE,
         // Other names, smaller calls, smaller pages.
         Operation::CreateTempUploads | Operation::AttachFiles if !is_gone && is_once => DONE,
-        Operation::InsertRows if matches!(status, 400 | 413) && is_once => DONE,
+        // The attempt is deleted, and sent again, perhaps in halves.
+        Operation::InsertRows if (is_gone || matches!(status, 400 | 413)) && is_once => DONE,
         Operation::ListVersions
         | Operation::ListTables
         | Operation::ListVariables
