@@ -64,13 +64,7 @@ pub(in crate::plan) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
-    let stated = context.manifest.settings_of(&job.table);
-    let adds = view.merge(stated.and_then(|settings| settings.merge)) == MergeStrategy::Append;
-    let released = listing
-        .released
-        .iter()
-        .filter(|part| adds && part.is_complete_part);
-    let locked: BTreeSet<PartIdentity> = released.map(|part| part.name.identity.clone()).collect();
+    let locked = locked_parts(context, job, (view, &listing));
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
@@ -135,6 +129,20 @@ pub(in crate::plan) fn pass_rows(
         items,
         unseen,
     })
+}
+
+/// Released parts under rows that stay: none where the table is replaced.
+fn locked_parts(
+    context: &PlanContext<'_>,
+    job: &Job,
+    (view, listing): (&TableView, &Listing<'_>),
+) -> BTreeSet<PartIdentity> {
+    let settings = context.manifest.settings_of(&job.table);
+    if view.merge(settings.and_then(|settings| settings.merge)) != MergeStrategy::Append {
+        return BTreeSet::new();
+    }
+    let complete = listing.released.iter().filter(|part| part.is_complete_part);
+    complete.map(|part| part.name.identity.clone()).collect()
 }
 
 impl OnePass<'_> {
