@@ -12,7 +12,7 @@ use super::look::{Wanted, look_at_parts, look_at_release};
 use super::outcome::Ends;
 use super::rows::SentPart;
 use super::temps::CallSize;
-use crate::event::{Event, ItemEnd, Phase, RunEnd, What};
+use crate::event::{Event, FailKind, ItemEnd, Phase, RunEnd, What};
 use crate::plan::{Action, DatasetPlan, JobPlan, Plan, observe_dataset};
 
 const LOOKS: u32 = 60;
@@ -146,7 +146,7 @@ fn release_draft(
     {
         return answer
             .map(|version| version.tag)
-            .map_err(|error| draft.or_changed(shared, StepError::api(doing)(error)));
+            .map_err(|error| why_refused(shared, plan, draft, StepError::api(doing)(error)));
     }
     for look in 0..LOOKS {
         if look > 0
@@ -169,6 +169,26 @@ fn release_draft(
         Ok(_) => Err(StepError::Unconfirmed {
             name: plan.dataset.to_string(),
         }),
+    }
+}
+
+/// Why a draft cannot be released that could be a moment ago: another writer has
+/// released it, or something of its own is under way in it.
+fn why_refused(
+    shared: Shared<'_>,
+    plan: &DatasetPlan,
+    draft: &Draft,
+    error: StepError,
+) -> StepError {
+    let error = draft.or_changed(shared, error);
+    match check_releasable(shared, plan) {
+        Err(StepError::ReleaseRefused { .. }) if error.kind() == FailKind::Refused => {
+            StepError::WriterAtWork {
+                table: plan.dataset.to_string(),
+                what: "the draft could be released a moment ago, and cannot now".to_owned(),
+            }
+        }
+        Ok(()) | Err(_) => error,
     }
 }
 

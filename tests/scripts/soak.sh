@@ -6,12 +6,13 @@
 #
 # usage: tests/scripts/soak.sh PATH_TO_REDIVIS_INGEST [TRIALS] [SEED]
 #
-# A trial has one to four jobs. 600 take about three minutes on two cores.
+# A trial has one to four jobs. 500 take about two and a half minutes on two cores.
+# The last line has the counts.
 set -euo pipefail
 
 export REDIVIS_INGEST_TEST_BINARY
 REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: soak.sh PATH_TO_REDIVIS_INGEST [TRIALS] [SEED]}")
-export REDIVIS_INGEST_TEST_TRIALS=${2:-600}
+export REDIVIS_INGEST_TEST_TRIALS=${2:-500}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
 cd "$(dirname "$0")/../.."
 exec tests/scripts/random-proof.sh proof::soak::random_schedules

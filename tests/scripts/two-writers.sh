@@ -7,7 +7,7 @@
 #
 # usage: tests/scripts/two-writers.sh PATH_TO_REDIVIS_INGEST [COUNT] [SEED]
 #
-# 200 orders take about two minutes on two cores. The last line has the counts.
+# 200 orders take one to two minutes on two cores. The last line has the counts.
 set -euo pipefail
 
 export REDIVIS_INGEST_TEST_BINARY

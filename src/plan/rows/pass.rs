@@ -64,7 +64,11 @@ pub(in crate::plan) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
+<<<<<<< HEAD
     let locked = locked_parts(context, job, view, &listing);
+=======
+    let locked = locked_parts(context, job, (view, &listing));
+>>>>>>> soak
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
@@ -131,6 +135,7 @@ pub(in crate::plan) fn pass_rows(
     })
 }
 
+<<<<<<< HEAD
 /// Parts that a release holds and that nothing can take back.
 fn locked_parts(
     context: &PlanContext<'_>,
@@ -145,6 +150,20 @@ fn locked_parts(
         .filter(|part| adds && part.is_complete_part)
         .map(|part| part.name.identity.clone())
         .collect()
+=======
+/// Released parts under rows that stay: none where the table is replaced.
+fn locked_parts(
+    context: &PlanContext<'_>,
+    job: &Job,
+    (view, listing): (&TableView, &Listing<'_>),
+) -> BTreeSet<PartIdentity> {
+    let settings = context.manifest.settings_of(&job.table);
+    if view.merge(settings.and_then(|settings| settings.merge)) != MergeStrategy::Append {
+        return BTreeSet::new();
+    }
+    let complete = listing.released.iter().filter(|part| part.is_complete_part);
+    complete.map(|part| part.name.identity.clone()).collect()
+>>>>>>> soak
 }
 
 impl OnePass<'_> {

@@ -96,7 +96,7 @@ fn play_in_threads(seed: u64, cases: u32, threads: u32) {
 
 #[test]
 fn a_few_random_histories_end_as_the_plain_model_says() {
-    play_in_threads(1, 16, 2);
+    play_in_threads(1, 10, 2);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_few_random_histories_end_as_the_plain_model_says() {
 fn random_histories_end_as_the_plain_model_says() {
     play_in_threads(
         setting("SEED", 1),
-        setting("CASES", 200),
+        setting("CASES", 250),
         setting("THREADS", 2),
     );
 }
