@@ -64,11 +64,7 @@ pub(in crate::plan) fn pass_rows(
     };
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
-<<<<<<< HEAD
-    let locked = locked_parts(context, job, view, &listing);
-=======
     let locked = locked_parts(context, job, (view, &listing));
->>>>>>> soak
     // What is left out on purpose, or cannot be used, has not vanished.
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
@@ -135,22 +131,6 @@ pub(in crate::plan) fn pass_rows(
     })
 }
 
-<<<<<<< HEAD
-/// Parts that a release holds and that nothing can take back.
-fn locked_parts(
-    context: &PlanContext<'_>,
-    job: &Job,
-    view: &TableView,
-    listing: &Listing<'_>,
-) -> BTreeSet<PartIdentity> {
-    let stated = context.manifest.settings_of(&job.table);
-    let adds = view.merge(stated.and_then(|settings| settings.merge)) == MergeStrategy::Append;
-    let released = listing.released.iter();
-    released
-        .filter(|part| adds && part.is_complete_part)
-        .map(|part| part.name.identity.clone())
-        .collect()
-=======
 /// Released parts under rows that stay: none where the table is replaced.
 fn locked_parts(
     context: &PlanContext<'_>,
@@ -163,7 +143,6 @@ fn locked_parts(
     }
     let complete = listing.released.iter().filter(|part| part.is_complete_part);
     complete.map(|part| part.name.identity.clone()).collect()
->>>>>>> soak
 }
 
 impl OnePass<'_> {
