@@ -89,7 +89,7 @@ pub enum StepError {
     )]
     Unwanted {
         /// The table.
-        table: TableRef,
+        table: String,
         /// The upload's name.
         upload: String,
     },
@@ -97,7 +97,7 @@ pub enum StepError {
     #[error("another run keeps adding the same rows to table `{table}`")]
     KeepsComing {
         /// The table.
-        table: TableRef,
+        table: String,
     },
     /// The platform could not import an upload.
     #[error("the platform could not import `{name}`: {message}")]

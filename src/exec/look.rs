@@ -103,7 +103,7 @@ pub(super) fn look_at_parts(
         }
     }
     Err(StepError::KeepsComing {
-        table: table.clone(),
+        table: table.to_string(),
     })
 }
 
@@ -140,7 +140,7 @@ fn judge_parts(
         }
         if wanted.is_complete(upload, identity) {
             return Err(StepError::Unwanted {
-                table: table.clone(),
+                table: table.to_string(),
                 upload: upload.name.clone(),
             });
         }
