@@ -14,7 +14,7 @@ set -euo pipefail
 usage="usage: fault-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]"
 binary=$(realpath "${1:?$usage}")
 shift
-every=7
+every=4
 start=0
 while [ $# -gt 0 ]; do
     case $1 in

@@ -14,7 +14,7 @@ set -euo pipefail
 usage="usage: kill-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]"
 binary=$(realpath "${1:?$usage}")
 shift
-every=5
+every=1
 start=0
 while [ $# -gt 0 ]; do
     case $1 in

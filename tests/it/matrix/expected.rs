@@ -2,6 +2,11 @@
 //! `docs/errors.md` promise, by what the fault tells the program, by the call,
 //! and by whether it comes once or for ever.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each table names the exceptions; all else is refused"
+)]
+
 use redivis_ingest::sandbox::{Fault, FaultKind, Nth, Operation};
 
 use super::cells::Cell;
@@ -141,10 +146,12 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
         // Looked at again and again, in case it is only seen late.
         Operation::DeleteUpload if is_gone => LATER,
         Operation::GetUpload if is_gone => DONE,
-        // Its creation was answered well.
-        Operation::GetTable if is_gone && !is_once => LATER,
-        // Each new session is lost again.
-        Operation::PutChunk | Operation::QuerySession if is_gone && !is_once => LATER,
+        // A table whose creation was answered well; each new session is lost again.
+        Operation::GetTable | Operation::PutChunk | Operation::QuerySession
+            if is_gone && !is_once =>
+        {
+            LATER
+        }
         one if is_gone && !one.is_write() && !is_content(one) => NOT_THERE,
         // A fresh address.
         one if is_gone && is_once && is_content(one) => DONE,
@@ -172,8 +179,15 @@ fn nonsense(operation: Operation, is_once: bool) -> &'static [i32] {
         Operation::DeleteUpload => LATER,
         // What was not stored is missed later, and sent again.
         Operation::PutFile | Operation::PutChunk | Operation::QuerySession if is_once => DONE,
-        // It is looked for, and asked for again.
-        Operation::CreateTable if is_once => DONE,
+        // It is looked for, and asked for again where that is right.
+        Operation::CreateTable
+        | Operation::CreateUpload
+        | Operation::InsertRows
+        | Operation::AttachFiles
+            if is_once =>
+        {
+            DONE
+        }
         _ => REFUSED,
     }
 }

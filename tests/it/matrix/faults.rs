@@ -165,7 +165,7 @@ fn run_matrix(start: usize, step: usize) {
 
 #[test]
 fn a_sample_of_all_faults_at_all_calls_ends_right() {
-    run_matrix(7, 131);
+    run_matrix(7, 397);
 }
 
 /// For `tests/scripts/fault-matrix.sh`.

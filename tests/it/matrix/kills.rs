@@ -328,7 +328,7 @@ fn run_matrix(start: usize, step: usize) {
 
 #[test]
 fn a_run_that_is_killed_at_a_sample_of_all_points_ends_the_same() {
-    run_matrix(5, 41);
+    run_matrix(5, 97);
 }
 
 /// For `tests/scripts/kill-matrix.sh`.
