@@ -110,14 +110,22 @@ fn release_one(
 ) -> Result<String, StepError> {
     let here = |(job, _): &&Finished<'_>| job.table.dataset().matches(&plan.dataset);
     let finished: Vec<&Finished<'_>> = finished.iter().filter(here).collect();
-    draft.check(shared)?;
-    check_releasable(shared, plan)?;
-    // Another writer may have changed something since each job's last look.
-    for (job, wanted) in &finished {
-        look_at_parts(shared, &job.table, wanted, job)
-            .map_err(|error| draft.or_changed(shared, error))?;
-    }
-    let tag = release_draft(shared, plan, draft)?;
+    let release = || {
+        draft.check(shared)?;
+        check_releasable(shared, plan)?;
+        // Another writer may have changed something since each job's last look.
+        for (job, wanted) in &finished {
+            look_at_parts(shared, &job.table, wanted, job)
+                .map_err(|error| draft.or_changed(shared, error))?;
+        }
+        release_draft(shared, plan, draft)
+    };
+    let tag = match release() {
+        // It was allowed just before: something of another writer may have been
+        // under way in the draft. Refused twice, it is refused.
+        Err(error) if error.kind() == FailKind::Refused => release()?,
+        other => other?,
+    };
     for one in &finished {
         if let Some(what) = look_at_release(shared, (one.0, &one.1), &tag)? {
             return Err(StepError::ReleaseDiffers {

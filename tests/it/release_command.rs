@@ -131,10 +131,13 @@ fn a_lost_answer_is_looked_for_and_a_refusal_is_told() {
     let once = |fault| FaultScript::none().with(Operation::Release, Nth::First(1), fault);
     under_both(|world| {
         delivered(&world);
-        world.faults(once(Fault::Status {
+        // A refusal may have been about another writer's work: once more.
+        let refusal = Fault::Status {
             code: 400,
             retry_after: None,
-        }));
+        };
+        let script = FaultScript::none().with(Operation::Release, Nth::First(2), refusal);
+        world.faults(script);
         world.release_it(&[]).exits(69);
         world.faults(once(Fault::CutBeforeEffect));
         world.release_it(&[]).exits(75);

@@ -198,7 +198,7 @@ impl Trial<'_> {
     }
 
     /// What a writer may end with beside another one, and what it says.
-    fn says_what_happened(&self, ended: &Ended) -> Result<(), String> {
+    fn says_what_happened(ended: &Ended) -> Result<(), String> {
         let Some(code) = ended.status else {
             return Ok(());
         };
@@ -238,7 +238,7 @@ impl Trial<'_> {
         let codes = codes.map(|code| code.map_or("killed".to_owned(), |code| code.to_string()));
         *self.tally.exits.entry(codes.join(" and ")).or_default() += 1;
         for ended in &both {
-            self.says_what_happened(ended)?;
+            Self::says_what_happened(ended)?;
         }
         let is_told = |ended: &Ended| ended.status == Some(5);
         let is_told = both.iter().any(is_told);
