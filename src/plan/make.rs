@@ -15,6 +15,7 @@ use super::tables::{guard_job, plan_dataset};
 use super::uploads::{UploadsDraft, decide_uploads, pass_uploads};
 use crate::base::{DatasetRef, TableRef};
 use crate::manifest::{FilesSource, Job, Manifest, Source};
+use crate::redivis::ApiErrorKind;
 use crate::source::{Resolved, resolve_files};
 
 /// What is known of a job before its fate is decided.
@@ -34,8 +35,7 @@ pub fn make_plan(context: &PlanContext<'_>, endpoint: &str) -> Result<Plan, Plan
         .filter(|(_, job)| context.selection.takes(job))
         .collect();
     check_selection(context.selection, manifest, &selected)?;
-    let datasets = observe_datasets(context, &selected)?;
-    let views = observe_tables(context, &datasets, &selected)?;
+    let (datasets, views) = observe(context, &selected)?;
 
     let mut drafts = Vec::with_capacity(selected.len());
     for (_, job) in &selected {
@@ -129,6 +129,24 @@ fn check_selection(
         )));
     }
     Ok(())
+}
+
+/// What the remote has. A draft that is released while it is looked at, by an
+/// earlier run's late call for one, is gone in the middle: then all is looked at
+/// again.
+fn observe(
+    context: &PlanContext<'_>,
+    selected: &[(usize, &Job)],
+) -> Result<(Vec<DatasetView>, Vec<TableView>), PlanError> {
+    let look = || {
+        let datasets = observe_datasets(context, selected)?;
+        let views = observe_tables(context, &datasets, selected)?;
+        Ok((datasets, views))
+    };
+    match look() {
+        Err(PlanError::Remote { source, .. }) if source.kind() == &ApiErrorKind::NotFound => look(),
+        other => other,
+    }
 }
 
 fn observe_datasets(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::PlanError;
 use super::history::{History, read_history};
 use super::model::DraftIdentity;
+use crate::base::names::escaped;
 use crate::base::{DatasetRef, MergeStrategy, PartName, TableRef, Version};
 use crate::redivis::{
     ApiError, Call, Reader, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion, UploadStatus,
@@ -207,5 +208,6 @@ pub(super) fn find_table(
     }
     let name = table.table().split(':').next().unwrap_or_default();
     let listed = reader.tables(call, table.dataset(), version)?;
-    Ok(listed.into_iter().find(|one| one.name == name))
+    let mut listed = listed.into_iter();
+    Ok(listed.find(|one| escaped(&one.name) == escaped(name)))
 }

@@ -178,6 +178,7 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "--all",
         "--check",
         "--loud",
+        "--program",
         // airflow
         "--conf",
         "--conn-password",
