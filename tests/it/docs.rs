@@ -192,6 +192,7 @@ fn every_flag_and_command_that_a_page_names_exists() {
     for (path, text) in pages() {
         for code in text.split('`').skip(1).step_by(2) {
             for word in code.split_whitespace() {
+                let word = word.trim_matches(['[', ']']);
                 let word = word.split(['=', '/']).next().unwrap();
                 let is_flag = word
                     .strip_prefix("--")
