@@ -277,6 +277,8 @@ fn silent_damage_to_files_and_rows_and_uploads_is_found() {
     ] {
         let world = World::new(Character::Friendly);
         with_all(&world);
+        // The first file that is sent must have bytes that can rot.
+        world.remove("data/empty");
         world.file(
             "rot.yaml",
             format!("[{{ operation: {operation}, nth: {{ nth: 1 }}, fault: bit_rot }}]"),
