@@ -17,6 +17,8 @@ use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long rows that are there may be counted as none.
+const LAG: Duration = Duration::from_secs(10);
 /// How often another writer's attempts are cleaned up before giving up.
 const ROUNDS: u32 = 5;
 
@@ -182,8 +184,19 @@ pub(super) fn look_at_release(
     let listed = poll_uploads(shared, place, PATIENCE, &mut |listed| {
         wanted.has_all(&expected, listed)
     })?;
+    // An attempt without rows does no harm, if it really has none: counts lag.
+    let empty = |upload: &RemoteUpload| wanted.by_rows && upload.num_rows == Some(0);
+    let has_empty_only = |listed: &[RemoteUpload]| {
+        judge_parts(&plan.table, wanted, &expected, listed)
+            .is_ok_and(|surplus| !surplus.is_empty() && surplus.iter().all(empty))
+    };
+    let listed = if has_empty_only(&listed) {
+        poll_uploads(shared, place, LAG, &mut |listed| !has_empty_only(listed))?
+    } else {
+        listed
+    };
     match judge_parts(&plan.table, wanted, &expected, &listed) {
-        Ok(surplus) => Ok(surplus.first().map(|upload| {
+        Ok(surplus) => Ok(surplus.iter().find(|upload| !empty(upload)).map(|upload| {
             format!(
                 "it holds `{}`, whose rows are there twice or not all there",
                 upload.name

@@ -21,7 +21,13 @@ const REFUSED: &[i32] = &[69, 3];
 /// Read as "it is not there": made anew and found, or gone under the run, or
 /// the last look finds what was not seen before, or nothing can be done without.
 const NOT_THERE: &[i32] = &[0, 4, 6, 69, 3];
+/// A call that is made while planning and again at the end, or asked again where
+/// a wrong answer does no harm: refused, or got over.
+const REFUSED_OR_DONE: &[i32] = &[69, 3, 0];
+/// It is there and cannot be read.
+const LATER_OR_REFUSED: &[i32] = &[75, 69, 3];
 const NOT_AUTHORISED: &[i32] = &[77];
+const DONE_OR_MISMATCH: &[i32] = &[0, 5];
 const MISMATCH: &[i32] = &[5];
 /// Another writer has the name.
 const LOCKED: &[i32] = &[6];
@@ -93,6 +99,8 @@ fn told(cell: &Cell) -> Told {
 pub(super) fn exits(cell: &Cell) -> &'static [i32] {
     let is_once = cell.nth != Nth::After(0);
     match told(cell) {
+        // A session that keeps nothing of what it gets is given up.
+        Told::Well if !is_once && cell.fault == Fault::ShortRange => REFUSED_OR_DONE,
         Told::Well => DONE,
         Told::TryAgain if is_once => DONE,
         Told::TryAgain => LATER,
@@ -146,12 +154,15 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
         // Looked at again and again, in case it is only seen late.
         Operation::DeleteUpload if is_gone => LATER,
         Operation::GetUpload if is_gone => DONE,
-        // A table whose creation was answered well; each new session is lost again.
-        Operation::GetTable | Operation::PutChunk | Operation::QuerySession
-            if is_gone && !is_once =>
-        {
-            LATER
-        }
+        // Each new session is lost again.
+        Operation::PutChunk | Operation::QuerySession if is_gone && !is_once => LATER,
+        // A table that the list has.
+        Operation::GetTable if is_gone && !is_once => LATER_OR_REFUSED,
+        // Somebody takes each attempt away.
+        Operation::InsertRows if is_gone && !is_once => LOCKED,
+        // Asked once more: something of another writer may have been under way.
+        Operation::Release if !is_gone && is_once => DONE,
+        Operation::GetVersion if !is_gone && is_once => REFUSED_OR_DONE,
         one if is_gone && !one.is_write() && !is_content(one) => NOT_THERE,
         // A fresh address.
         one if is_gone && is_once && is_content(one) => DONE,
@@ -175,12 +186,17 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
 /// After a good status with a page that is no answer.
 fn nonsense(operation: Operation, is_once: bool) -> &'static [i32] {
     match operation {
+        Operation::GetVersion | Operation::GetUpload if is_once => REFUSED_OR_DONE,
         // Not gone, in spite of what was said.
         Operation::DeleteUpload => LATER,
-        // What was not stored is missed later, and sent again.
-        Operation::PutFile | Operation::PutChunk | Operation::QuerySession if is_once => DONE,
+        // What was not stored is missed later: files are sent again, and a bulk
+        // upload is told as another than was sent.
+        Operation::PutFile if is_once => DONE_OR_MISMATCH,
         // It is looked for, and asked for again where that is right.
-        Operation::CreateTable
+        Operation::PutChunk
+        | Operation::QuerySession
+        | Operation::Release
+        | Operation::CreateTable
         | Operation::CreateUpload
         | Operation::InsertRows
         | Operation::AttachFiles
