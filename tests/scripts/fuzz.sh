@@ -6,9 +6,8 @@
 # usage: tests/scripts/fuzz.sh PATH_TO_REDIVIS_INGEST [SECONDS_PER_TARGET] [SEED]
 #
 # The parsers are tested in the test's own process: the program is not used, and is
-# an argument only because all these scripts have it. In the release profile, whose
-# dependencies are there after the program was built: some thirty times the inputs of
-# a build without optimisation. Two targets at a time; 12 targets of 15 s take 90 s.
+# an argument only because all these scripts have it. In the profile of `cargo test`,
+# which is built already. Two targets at a time; 12 targets of 15 s take 90 s.
 set -euo pipefail
 
 : "${1:?usage: fuzz.sh PATH_TO_REDIVIS_INGEST [SECONDS_PER_TARGET] [SEED]}"
@@ -19,7 +18,7 @@ cd "$(dirname "$0")/../.."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-cargo test --quiet --release --locked --test fuzz -- --nocapture --test-threads 2 2>&1 |
+cargo test --quiet --locked --test fuzz -- --nocapture --test-threads 2 2>&1 |
   tee "$log" || status=$?
 grep -E '^fuzz [a-z_0-9]+: [0-9]+ executions' "$log" | sort | awk -v seed="$REDIVIS_INGEST_TEST_FUZZ_SEED" '
   { targets++; executions += $3; failures += $(NF - 1) }
