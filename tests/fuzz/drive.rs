@@ -1,5 +1,6 @@
 //! First the committed inputs of a target, then inputs made of those and of words.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -54,24 +55,31 @@ fn drive(name: &str) {
         }
     }
 
-    let mut full_seed = [0; 32];
-    full_seed[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
         cases: setting("FUZZ_CASES", 200),
         failure_persistence: None,
         ..Config::default()
     };
-    let cases = u64::from(config.cases);
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &full_seed);
-    let mut runner = TestRunner::new_with_rng(config, rng);
     let seeds = committed.into_iter().map(|(_, bytes)| bytes).collect();
     let inputs = inputs::inputs(seeds, target.words);
     let started = Instant::now();
-    while failures.is_empty() {
+    for round in 0_u64.. {
+        if !failures.is_empty() {
+            break;
+        }
+        let mut full_seed = [0; 32];
+        full_seed[..8].copy_from_slice(&seed.to_le_bytes());
+        full_seed[8..16].copy_from_slice(&round.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &full_seed);
+        // A runner counts its cases over all its runs: each round has its own.
+        let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+        let count = Cell::new(0_u64);
         let ran = runner.run(&inputs, |bytes| {
+            count.set(count.get() + 1);
             (target.body)(&bytes);
             Ok(())
         });
+        executions += count.get();
         if let Err(error) = ran {
             failures.push(match error {
                 TestError::Fail(why, bytes) => format!("{why}\n  b\"{}\"", bytes.escape_ascii()),
@@ -79,7 +87,6 @@ fn drive(name: &str) {
             });
             break;
         }
-        executions += cases;
         if started.elapsed() >= Duration::from_secs(seconds) {
             break;
         }

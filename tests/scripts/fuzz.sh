@@ -20,7 +20,7 @@ trap 'rm -f "$log"' EXIT
 status=0
 cargo test --quiet --locked --test fuzz -- --nocapture --test-threads 2 2>&1 |
   tee "$log" || status=$?
-grep -E '^fuzz [a-z_0-9]+: [0-9]+ executions' "$log" | sort | awk -v seed="$REDIVIS_INGEST_TEST_FUZZ_SEED" '
+grep -oE 'fuzz [a-z_0-9]+: [0-9]+ executions.*' "$log" | sort | awk -v seed="$REDIVIS_INGEST_TEST_FUZZ_SEED" '
   { targets++; executions += $3; failures += $(NF - 1) }
   END {
     printf "fuzz: %d targets, %d executions, seed %s; %d failures\n", targets, executions, seed, failures
