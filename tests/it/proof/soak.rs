@@ -34,6 +34,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, other: &Self) {
+        self.trials += other.trials;
         self.jobs += other.jobs;
         self.runs += other.runs;
         self.kills += other.kills;
