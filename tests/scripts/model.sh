@@ -11,5 +11,4 @@ export REDIVIS_INGEST_TEST_BINARY
 REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: model.sh PATH_TO_REDIVIS_INGEST [CASES] [SEED]}")
 export REDIVIS_INGEST_TEST_CASES=${2:-250}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
-cd "$(dirname "$0")/../.."
-exec tests/scripts/random-proof.sh model::random_histories
+exec "$(dirname "$0")/common/proof.sh" model::random_histories_end_as_the_plain_model_says

@@ -14,5 +14,4 @@ export REDIVIS_INGEST_TEST_BINARY
 REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: soak.sh PATH_TO_REDIVIS_INGEST [TRIALS] [SEED]}")
 export REDIVIS_INGEST_TEST_TRIALS=${2:-500}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
-cd "$(dirname "$0")/../.."
-exec tests/scripts/random-proof.sh proof::soak::random_schedules
+exec "$(dirname "$0")/common/proof.sh" proof::soak::random_schedules_lose_and_double_nothing

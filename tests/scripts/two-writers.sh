@@ -14,5 +14,4 @@ export REDIVIS_INGEST_TEST_BINARY
 REDIVIS_INGEST_TEST_BINARY=$(realpath "${1:?usage: two-writers.sh PATH_TO_REDIVIS_INGEST [COUNT] [SEED]}")
 export REDIVIS_INGEST_TEST_TRIALS=${2:-200}
 export REDIVIS_INGEST_TEST_SEED=${3:-1}
-cd "$(dirname "$0")/../.."
-exec tests/scripts/random-proof.sh proof::two_writers::random_orders
+exec "$(dirname "$0")/common/proof.sh" proof::two_writers::random_orders_of_two_writers_lose_and_double_nothing
