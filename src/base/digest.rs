@@ -86,6 +86,11 @@ impl Sha256Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// In base64, as a page's policy writes it.
+    pub fn to_base64(self) -> String {
+        STANDARD.encode(self.0)
+    }
+
     /// The first `digits` hexadecimal digits (at most 64).
     pub fn short_hex(&self, digits: usize) -> String {
         let mut text = self.to_string();

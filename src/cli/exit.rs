@@ -107,6 +107,37 @@ impl ExitCode {
         }
     }
 
+    /// What it means, in the words of `docs/exit-codes.md`.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => {
+                "everything matches, or was made to match and verified; rejected rows within rejects.max included, and counted"
+            }
+            Self::Failed => "nothing more specific: a bug, please report it",
+            Self::Changes => "only with plan --detailed-exitcode: changes are pending",
+            Self::Partial => {
+                "some items failed for good, are in conflict or locked; the rest is verified"
+            }
+            Self::Drifted => {
+                "a saved plan's preconditions no longer hold, or the draft changed under the run: plan again"
+            }
+            Self::Mismatch => "bytes or rows on the remote differ from the local ones",
+            Self::Locked => "another run of the same manifest holds the lock",
+            Self::Usage => "the command line is wrong",
+            Self::Input => "an input file is missing or cannot be read",
+            Self::Refused => "the service refused for good",
+            Self::LocalIo => "the local disk could not be read or written",
+            Self::Temporary => {
+                "everything left is temporary, not verified yet, or past the deadline: run again"
+            }
+            Self::NotAuthorised => "the token is missing, wrong or lacks a scope",
+            Self::Manifest => "the manifest is invalid",
+            Self::NothingToDo => "only with --no-change-exit-code 99: there was nothing to do",
+            Self::Interrupted => "SIGINT, after a clean checkpoint",
+            Self::Terminated => "SIGTERM, after a clean checkpoint",
+        }
+    }
+
     /// Whether the same command, run again, may end better by itself.
     pub const fn is_worth_retrying(self) -> bool {
         match self {
@@ -188,6 +219,21 @@ mod tests {
             .collect();
 
         assert_eq!(listed, ours);
+    }
+
+    #[test]
+    fn the_documentation_says_the_same_of_meanings() {
+        let page = include_str!("../../docs/exit-codes.md").replace('`', "");
+        for code in ExitCode::ALL {
+            let line = format!(
+                "| {} | {} | {} |",
+                code.number(),
+                code.name(),
+                code.meaning()
+            );
+
+            assert!(page.contains(&line), "{line}");
+        }
     }
 
     #[test]

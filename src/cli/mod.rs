@@ -21,6 +21,7 @@ mod in_process;
 pub mod locking;
 pub mod logging;
 pub mod output;
+pub mod page;
 pub mod planning;
 pub mod problems;
 pub mod receipts;

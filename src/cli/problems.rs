@@ -61,6 +61,16 @@ impl Problems {
         }
     }
 
+    /// The first of them.
+    pub fn first(&self) -> &[Failure] {
+        &self.first
+    }
+
+    /// How many more there are.
+    pub fn left(&self) -> usize {
+        self.count - self.first.len()
+    }
+
     /// Writes them to stderr.
     pub fn say(&self, context: &Context<'_>) {
         let style = context.stderr_style();
@@ -68,7 +78,7 @@ impl Problems {
         for failure in &self.first {
             text.push_str(&failure.render(style.colour, style.width));
         }
-        let left = self.count - self.first.len();
+        let left = self.left();
         if left > 0 {
             // Writing to a string cannot fail.
             _ = writeln!(text, "and {left} more");

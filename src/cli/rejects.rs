@@ -12,12 +12,17 @@ use serde::Serialize;
 
 use crate::base::ManifestName;
 use crate::exec::RefusedRow;
+use crate::report::RejectFacts;
 use crate::source::rows::Reject;
 use crate::state::RunFolder;
 
 const NAME: &str = "rejects.ndjson";
 /// How many are kept in words of each job, and told in the summary.
 const SHOWN: usize = 10;
+/// How many are kept for a report as a page.
+const ROWS_KEPT: usize = 200;
+/// Characters that are kept of one: the platform tells whole rows.
+const CHARS_KEPT: usize = 1000;
 
 /// The first rejects of each job in words.
 #[derive(Debug, Default)]
@@ -65,6 +70,7 @@ struct State {
     file: Option<BufWriter<File>>,
     count: u64,
     first: FirstRejects,
+    first_rows: Vec<RejectFacts>,
     failed: bool,
 }
 
@@ -81,6 +87,22 @@ struct RejectLine<'a> {
     value: &'a str,
     why: String,
     by: &'static str,
+}
+
+impl RejectLine<'_> {
+    fn kept(&self) -> RejectFacts {
+        let cut = |text: &str| text.chars().take(CHARS_KEPT).collect::<String>();
+        RejectFacts {
+            job: self.job.to_owned(),
+            file: self.file.to_owned(),
+            line: self.line,
+            row: self.row,
+            column: self.column.map(str::to_owned),
+            value: cut(self.value),
+            why: cut(&self.why),
+            by: self.by,
+        }
+    }
 }
 
 impl RejectsFile {
@@ -129,6 +151,9 @@ impl RejectsFile {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;
         state.first.add(job, words);
+        if state.first_rows.len() < ROWS_KEPT {
+            state.first_rows.push(line.kept());
+        }
         if state.failed {
             return;
         }
@@ -153,6 +178,15 @@ impl RejectsFile {
             .unwrap_or_else(PoisonError::into_inner)
             .first
             .all()
+    }
+
+    /// The first of them, for a report as a page.
+    pub fn first_rows(&self) -> Vec<RejectFacts> {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first_rows
+            .clone()
     }
 
     /// The first of a job in words.

@@ -14,14 +14,15 @@ use super::context::Context;
 use super::exit::ExitCode;
 use super::failure::Failure;
 use super::output::Output;
+use super::page::{PageParts, is_page};
 use super::rejects::RejectsFile;
 use super::settings::ProgressStyle;
 use super::workplace::Workplace;
 use crate::event::{Event, EventSink, RunEnd};
 use crate::plan::Plan;
 use crate::report::{
-    ProgressKind, RequestFacts, RunClock, RunFacts, RunReport, drain, reporter, write_metrics,
-    write_plan,
+    ProgressKind, Recorder, Recording, RequestFacts, RunClock, RunFacts, RunReport, Samples, drain,
+    reporter, write_metrics, write_plan,
 };
 use crate::state::RunFolder;
 
@@ -34,6 +35,8 @@ pub struct ReportingArgs<'a> {
     pub output: &'a OutputArgs,
     /// What is written to files.
     pub files: &'a ReportArgs,
+    /// Where receipts go.
+    pub receipts: Option<&'a Path>,
 }
 
 /// A run's voice.
@@ -43,7 +46,7 @@ pub struct Reporting<'a> {
     context: &'a Context<'a>,
     workplace: &'a Workplace,
     events: EventSink,
-    listener: Option<JoinHandle<()>>,
+    listener: Option<JoinHandle<Samples>>,
     folder: Option<RunFolder>,
     started_ms: i64,
 }
@@ -71,9 +74,18 @@ impl<'a> Reporting<'a> {
         };
         let lines = Box::new(std::io::stderr());
         let reporter = reporter(kind, clock, lines, &context.screen);
+        let http = std::sync::Arc::clone(workplace.reader.http());
+        let now = context.environment.clock();
+        let recording = Recording {
+            recorder: Recorder::new(Box::new(move || http.traffic().0)),
+            elapsed_ms: Box::new(move || {
+                let since = now().div_euclid(1_000_000).saturating_sub(started_ms);
+                u64::try_from(since).unwrap_or(0)
+            }),
+        };
         let listener = std::thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || drain(&received, reporter))
+            .spawn(move || drain(&received, reporter, recording))
             .map_err(|error| Failure::local_io("cannot start threads", &error))?;
         Ok(Self {
             args,
@@ -120,9 +132,8 @@ impl<'a> Reporting<'a> {
         unkept: Option<Failure>,
     ) -> Result<ExitCode, Failure> {
         self.events.send(Event::RunFinished);
-        if let Some(listener) = self.listener.take() {
-            drop(listener.join());
-        }
+        let listened = self.listener.take().map(JoinHandle::join);
+        let samples = listened.and_then(Result::ok).unwrap_or_default();
         let (exit, failure) = match done {
             Ok(done) => (done.exit, None),
             Err(failure) => (failure.exit, Some(failure)),
@@ -137,7 +148,16 @@ impl<'a> Reporting<'a> {
         let line = report.one_line();
         // What cannot be kept is told, and the result is printed all the same.
         let mut exits = vec![exit];
-        for unkept in unkept.into_iter().chain(self.keep(&report, &line, exit)) {
+        let page = PageParts {
+            exit,
+            failure,
+            plan,
+            rejects,
+            receipts: self.args.receipts,
+            samples,
+            calls_per_second: self.workplace.calls_per_second(),
+        };
+        for unkept in unkept.into_iter().chain(self.keep(&report, page, &line)) {
             self.say(&unkept);
             exits.push(unkept.exit);
         }
@@ -167,9 +187,10 @@ impl<'a> Reporting<'a> {
 
     /// Writes the report, the summary and the end of the run; answers what could
     /// not be kept.
-    fn keep(&self, report: &RunReport<'_>, line: &str, exit: ExitCode) -> Vec<Failure> {
+    fn keep(&self, report: &RunReport<'_>, page: PageParts<'_>, line: &str) -> Vec<Failure> {
         let mut unkept = Vec::new();
-        unkept.extend(self.write_report(report).err());
+        let exit = page.exit;
+        unkept.extend(self.write_report(report, page).err());
         let files = self.args.files;
         if let Some(path) = &files.summary {
             unkept.extend(write_file(path, |out| writeln!(out, "{line}")).err());
@@ -193,7 +214,7 @@ impl<'a> Reporting<'a> {
         unkept
     }
 
-    fn write_report(&self, report: &RunReport<'_>) -> Result<(), Failure> {
+    fn write_report(&self, report: &RunReport<'_>, page: PageParts<'_>) -> Result<(), Failure> {
         if let Some(folder) = &self.folder {
             let file = folder.create_file("report.json").map_err(Failure::from)?;
             let mut out = BufWriter::new(file);
@@ -202,19 +223,30 @@ impl<'a> Reporting<'a> {
                 .and_then(|()| out.flush())
                 .map_err(|error| Failure::local_io("cannot write the report", &error))?;
         }
-        if let Some(path) = &self.args.files.report {
-            write_file(path, |out| report.write_json(out))?;
+        match &self.args.files.report {
+            Some(path) if is_page(path) => {
+                let facts = page.facts();
+                write_file(path, |out| report.write_html(out, &facts))
+            }
+            Some(path) => write_file(path, |out| report.write_json(out)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
+    /// Where the report is as JSON.
     fn report_path(&self) -> Option<PathBuf> {
         let in_folder = || {
             self.folder
                 .as_ref()
                 .map(|folder| folder.path().join("report.json"))
         };
-        self.args.files.report.clone().or_else(in_folder)
+        let asked = self.args.files.report.clone();
+        asked.filter(|path| !is_page(path)).or_else(in_folder)
+    }
+
+    /// Where the report is as a page.
+    fn page_path(&self) -> Option<PathBuf> {
+        self.args.files.report.clone().filter(|path| is_page(path))
     }
 
     fn facts(&self, exit: ExitCode, failure: Option<&Failure>, rejects: &RejectsFile) -> RunFacts {
@@ -241,6 +273,7 @@ impl<'a> Reporting<'a> {
             workers: self.workplace.transfer.transfers as u64,
             requests: RequestFacts::of(&stats),
             report_path: self.report_path().map(shown),
+            page_path: self.page_path().map(shown),
             rejects_path: rejects.finish().map(shown),
             rejects: rejects.count(),
             first_rejects: rejects.first(),

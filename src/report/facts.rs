@@ -37,8 +37,10 @@ pub struct RunFacts {
     pub workers: u64,
     /// What was said to the API and the storage.
     pub requests: RequestFacts,
-    /// Where the report is.
+    /// Where the report is, as JSON.
     pub report_path: Option<String>,
+    /// Where the report is, as a page.
+    pub page_path: Option<String>,
     /// Where the rejects are, if there are any.
     pub rejects_path: Option<String>,
     /// Rows that were left out, here or by the platform.

@@ -9,6 +9,7 @@ mod accuracy;
 mod draft;
 mod explain;
 mod facts;
+mod html;
 mod json;
 mod metrics;
 mod one_line;
@@ -20,6 +21,7 @@ mod receipts;
 mod run_text;
 #[cfg(test)]
 mod sample;
+mod samples;
 mod style;
 mod summary;
 mod verify;
@@ -29,15 +31,19 @@ pub use accuracy::PlanAccuracy;
 pub use draft::{DraftFacts, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
+pub use html::{PageFacts, ProblemFacts, RejectFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use metrics::write_metrics;
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
-pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
+pub use progress::{
+    LogScreen, ProgressKind, Recording, Reporter, RunClock, drain, log_screen, reporter,
+};
 pub use receipts::{
     MergeRules, ReceiptReader, ReceiptSorter, ReceiptsError, ReceiptsOwner, StillThere,
     update_receipts,
 };
+pub use samples::{Recorder, Samples, Stretch, Waits};
 pub use style::{TextStyle, clean, count, number};
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
 pub use verify::{VerifyFacts, VerifyTally, checked_line, checked_text, verify_line, write_verify};

@@ -37,6 +37,7 @@ pub(super) fn one_line(report: &RunReport<'_>) -> String {
         counts: &report.counts,
         failure: facts.failure.as_deref().map(cut),
         report: facts.report_path.as_deref().map(cut),
+        page: facts.page_path.as_deref().map(cut),
         rejects_file: facts.rejects_path.as_deref().map(cut),
         datasets: Vec::new(),
         datasets_left_out: 0,
@@ -106,6 +107,8 @@ struct Line<'a> {
     counts: &'a Counts,
     failure: Option<String>,
     report: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
     rejects_file: Option<String>,
     datasets: Vec<String>,
     datasets_left_out: usize,

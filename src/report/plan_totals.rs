@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::plan_text::of;
 use super::style::{TextStyle, Tone, count, number, size, write_fact};
-use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject};
+use crate::plan::{Action, Amount, Calls, Class, Plan, PlanLines, Subject, Totals};
 use crate::redivis::Endpoint;
 
 /// Seconds from which on the rate limit's floor is told.
@@ -20,37 +20,7 @@ pub(super) fn write_totals(
     next: Option<&str>,
 ) -> io::Result<()> {
     let totals = PlanLines::new(plan).totals(calls_per_second);
-    let class = |class: Class| {
-        totals
-            .classes
-            .get(class.as_str())
-            .copied()
-            .unwrap_or_default()
-    };
-    let acts = Acts::of(plan);
-    let replaced = (totals.replaced_rows > 0).then(|| {
-        format!(
-            "{} of the last release go",
-            count(totals.replaced_rows, "row")
-        )
-    });
-    let facts = [
-        ("create", acts.created()),
-        ("change", some(acts.changed_tables, "table")),
-        ("send", acts.sent(totals.send)),
-        ("delete", amount_of(totals.delete, "upload")),
-        ("replace", replaced.unwrap_or_default()),
-        ("release", some(acts.releases, "dataset")),
-        ("unchanged", amount_of(class(Class::Unchanged), "item")),
-        ("extra", amount_of(class(Class::Extra), "item")),
-        ("skipped", amount_of(class(Class::Skipped), "item")),
-        ("locked", amount_of(class(Class::Locked), "item")),
-        ("conflicts", amount_of(class(Class::Conflict), "item")),
-        ("rejects", some(totals.rejects, "row")),
-        ("API calls", calls_text(&totals.calls, totals.floor_seconds)),
-        ("plan id", totals.plan_id.clone()),
-    ];
-    for (name, text) in &facts {
+    for (name, text) in &facts_of(plan, &totals) {
         write_fact(out, style, name, text)?;
     }
 
@@ -67,11 +37,47 @@ pub(super) fn write_totals(
         writeln!(out, "\n{}", style.paint(Tone::Dim, &legend))?;
     }
     if let Some(manifest_shown) = next {
-        let refused = class(Class::Conflict).items + class(Class::Locked).items;
+        let refused =
+            of_class(&totals, Class::Conflict).items + of_class(&totals, Class::Locked).items;
         let next = next_line(plan.is_empty(), refused, &run_command(plan, manifest_shown));
         return writeln!(out, "\n{}", style.paint(Tone::Heading, &next));
     }
     writeln!(out)
+}
+
+/// What would be done, and what not: a name and a text each, which is empty where
+/// there is nothing of it.
+pub(super) fn facts_of(plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
+    let class = |class: Class| of_class(totals, class);
+    let acts = Acts::of(plan);
+    let replaced = (totals.replaced_rows > 0).then(|| {
+        format!(
+            "{} of the last release go",
+            count(totals.replaced_rows, "row")
+        )
+    });
+    vec![
+        ("create", acts.created()),
+        ("change", some(acts.changed_tables, "table")),
+        ("send", acts.sent(totals.send)),
+        ("delete", amount_of(totals.delete, "upload")),
+        ("replace", replaced.unwrap_or_default()),
+        ("release", some(acts.releases, "dataset")),
+        ("unchanged", amount_of(class(Class::Unchanged), "item")),
+        ("extra", amount_of(class(Class::Extra), "item")),
+        ("skipped", amount_of(class(Class::Skipped), "item")),
+        ("locked", amount_of(class(Class::Locked), "item")),
+        ("conflicts", amount_of(class(Class::Conflict), "item")),
+        ("rejects", some(totals.rejects, "row")),
+        ("API calls", calls_text(&totals.calls, totals.floor_seconds)),
+        ("plan id", totals.plan_id.clone()),
+    ]
+}
+
+/// Items, bytes and rows of a class.
+pub(super) fn of_class(totals: &Totals, class: Class) -> Amount {
+    let found = totals.classes.get(class.as_str());
+    found.copied().unwrap_or_default()
 }
 
 /// The command that does what was planned. The endpoint is part of it where it

@@ -397,6 +397,7 @@ pub(super) fn facts() -> RunFacts {
             warnings: Vec::new(),
         },
         report_path: Some("/state/runs/20260101-000000-ab12/report.json".to_owned()),
+        page_path: None,
         rejects_path: None,
         rejects: 0,
         first_rejects: Vec::new(),

@@ -23,6 +23,8 @@ mod guards;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod html_report;
+#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod limits;

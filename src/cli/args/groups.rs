@@ -40,7 +40,7 @@ pub struct SelectArgs {
 /// What a run writes to files.
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
-    /// Write the full report there too
+    /// Write the full report there too: a page if the name ends in `.html`, else JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// Write the one-line JSON summary there

@@ -47,6 +47,7 @@ pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failur
             command: "release",
             output: &args.output,
             files: &args.report,
+            receipts: None,
         },
         context,
         &workplace,

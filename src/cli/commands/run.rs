@@ -57,6 +57,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
             command: "run",
             output: &args.output,
             files: &args.report,
+            receipts: args.receipts.as_deref(),
         },
         context,
         &workplace,

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::samples::{Recorder, Samples};
 use crate::event::Event;
 use bars::Bars;
 use indicatif::MultiProgress;
@@ -68,20 +69,51 @@ pub fn reporter(
     }
 }
 
-/// Passes events on until the run is over or every sender has gone.
-pub fn drain(events: &Receiver<Event>, mut reporter: Box<dyn Reporter + Send>) {
+/// What goes with a run on the way to its report: the record, and the time since the
+/// start in milliseconds.
+pub struct Recording {
+    /// Keeps what happens.
+    pub recorder: Recorder,
+    /// Tells the time.
+    pub elapsed_ms: Box<dyn Fn() -> u64 + Send>,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").finish_non_exhaustive()
+    }
+}
+
+/// Passes events on until the run is over or every sender has gone, and answers
+/// how it went over time.
+pub fn drain(
+    events: &Receiver<Event>,
+    mut reporter: Box<dyn Reporter + Send>,
+    recording: Recording,
+) -> Samples {
+    let Recording {
+        mut recorder,
+        elapsed_ms,
+    } = recording;
     loop {
         match events.recv_timeout(TICK) {
             Ok(Event::RunFinished) => {
                 reporter.event(&Event::RunFinished);
                 break;
             }
-            Ok(event) => reporter.event(&event),
-            Err(RecvTimeoutError::Timeout) => reporter.tick(),
+            Ok(event) => {
+                recorder.event(elapsed_ms(), &event);
+                reporter.event(&event);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                recorder.tick(elapsed_ms());
+                reporter.tick();
+            }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     reporter.finish();
+    recorder.finish(elapsed_ms())
 }
 
 /// Stderr, shared by the bars and the log: a log line is written above the bars

@@ -178,12 +178,18 @@ fn draining_ends_with_the_run_or_with_the_last_sender() {
         let kept = ends_itself.then_some(sink);
         let out = Shared::default();
 
-        drain(
+        let samples = drain(
             &receiver,
             reporter(ProgressKind::Plain, clock(), Box::new(out.clone()), &screen),
+            Recording {
+                recorder: Recorder::new(Box::new(|| 2)),
+                elapsed_ms: Box::new(|| 30),
+            },
         );
 
         assert_eq!(out.text(), "[00:00:00] checking\n");
+        assert_eq!(samples.phases, [(30, Phase::Checking)]);
+        assert_eq!(samples.stretches[0].requests, 2);
         drop(kept);
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn write_run(
     write_facts(report, out, style)
 }
 
-fn headline(report: &RunReport<'_>) -> (Tone, String) {
+/// How the run ended, in one sentence.
+pub(super) fn headline(report: &RunReport<'_>) -> (Tone, String) {
     let counts = &report.counts;
     let done = count(counts.verified, "item");
     let stopped = report.facts.stopped_by.map(stopped_by);
@@ -72,15 +73,21 @@ fn headline(report: &RunReport<'_>) -> (Tone, String) {
     (Tone::Good, text.to_owned())
 }
 
-fn write_causes(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) -> io::Result<()> {
+/// The items that did not end well, by what they have in common, worst first.
+/// `most` messages of each are kept.
+pub(super) fn causes<'a>(report: &'a RunReport<'_>, most: usize) -> BTreeMap<Cause, Group<'a>> {
     let mut causes: BTreeMap<Cause, Group<'_>> = BTreeMap::new();
     for item in &report.end.items {
         if let Some(cause) = Cause::of(item) {
             let why = why(report, item);
-            causes.entry(cause).or_default().add(item, why);
+            causes.entry(cause).or_default().add(item, why, most);
         }
     }
-    for (cause, group) in causes {
+    causes
+}
+
+fn write_causes(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) -> io::Result<()> {
+    for (cause, group) in causes(report, MOST_LINES) {
         let title = format!("{} {}", count(group.items, "item"), cause.what());
         writeln!(out, "\n{}", style.paint(Tone::Heading, &title))?;
         for failure in &group.failures {
@@ -156,6 +163,7 @@ fn write_facts(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) -
     // Paths are copied, so they are never broken.
     for (name, path) in [
         ("report", &facts.report_path),
+        ("page", &facts.page_path),
         ("rejects in", &facts.rejects_path),
     ] {
         if let Some(path) = path {
@@ -165,7 +173,8 @@ fn write_facts(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) -
     Ok(())
 }
 
-fn verified(report: &RunReport<'_>) -> String {
+/// What was verified: `3 files, 2 parts (1.2 MiB, 300 rows)`.
+pub(super) fn verified(report: &RunReport<'_>) -> String {
     let counts = &report.counts;
     let things = listed(&[
         (counts.files, count(counts.files, "file")),
@@ -204,29 +213,30 @@ fn requests(report: &RunReport<'_>) -> String {
         waited.unwrap_or_default()
     )
 }
+
 /// Items of one cause.
 #[derive(Debug, Default)]
-struct Group<'a> {
-    items: u64,
-    failures: Vec<Same<'a>>,
+pub(super) struct Group<'a> {
+    pub(super) items: u64,
+    pub(super) failures: Vec<Same<'a>>,
     /// Items that no line tells.
-    left: u64,
+    pub(super) left: u64,
 }
 
 /// Items of one message.
 #[derive(Debug)]
-struct Same<'a> {
+pub(super) struct Same<'a> {
     first: &'a ItemEnd,
-    why: Cow<'a, str>,
+    pub(super) why: Cow<'a, str>,
     others: u64,
 }
 
 impl<'a> Group<'a> {
-    fn add(&mut self, item: &'a ItemEnd, why: Cow<'a, str>) {
+    fn add(&mut self, item: &'a ItemEnd, why: Cow<'a, str>, most: usize) {
         self.items += 1;
         if let Some(position) = self.failures.iter().position(|one| one.why == why) {
             self.failures[position].others += 1;
-        } else if self.failures.len() < MOST_LINES {
+        } else if self.failures.len() < most {
             self.failures.push(Same {
                 first: item,
                 why,
@@ -241,15 +251,19 @@ impl<'a> Group<'a> {
 impl Same<'_> {
     /// `send file a.tif of scans, and 2 more: why`.
     fn text(&self) -> String {
-        let others = (self.others > 0).then(|| format!(", and {} more", number(self.others)));
-        let others = others.unwrap_or_default();
         let colon = if self.why.is_empty() { "" } else { ": " };
-        format!("{}{others}{colon}{}", called(self.first), clean(&self.why))
+        format!("{}{colon}{}", self.called(), clean(&self.why))
+    }
+
+    /// `send file a.tif of scans, and 2 more`.
+    pub(super) fn called(&self) -> String {
+        let others = (self.others > 0).then(|| format!(", and {} more", number(self.others)));
+        format!("{}{}", called(self.first), others.unwrap_or_default())
     }
 }
 
 /// Why an item did not end well: what the run met, or what the plan had said.
-fn why<'a>(report: &'a RunReport<'_>, item: &'a ItemEnd) -> Cow<'a, str> {
+pub(super) fn why<'a>(report: &'a RunReport<'_>, item: &'a ItemEnd) -> Cow<'a, str> {
     if item.end == End::Refused
         && let Some(planned) = report.index.find(item)
     {

@@ -146,7 +146,8 @@ fn a_run_of_any_kind_shows_no_secret() {
         with_jobs(&world);
         fs::create_dir(world.path("out")).unwrap();
         let out = |name: &str| world.path("out").join(name).display().to_string();
-        let (plan, report, summary) = (out("plan.ndjson"), out("report"), out("summary"));
+        let (plan, summary) = (out("plan.ndjson"), out("summary"));
+        let reports = [out("report"), out("report.html")];
         let mut outcomes = vec![
             world.plan(&["-o", &plan, "--log-level", "trace", "--hash"]),
             world.on_manifest("check", &["--log-level", "trace"]),
@@ -189,7 +190,7 @@ fn a_run_of_any_kind_shows_no_secret() {
                 "--log-level",
                 levels[round % 5],
                 "--report",
-                &report,
+                &reports[round % 2],
                 "--summary",
                 &summary,
             ]));
@@ -218,6 +219,9 @@ fn a_run_of_any_kind_shows_no_secret() {
             assert_outputs_clean(outcome);
         }
         assert!(assert_files_clean(&world) > 10);
+        for report in &reports {
+            assert!(fs::metadata(report).unwrap().len() > 1000, "{report}");
+        }
         assert_only_sessions_hold_addresses(&world);
         assert_eq!(world.inspect().tokens_on_storage, 0);
     });
@@ -265,7 +269,8 @@ fn a_server_that_repeats_our_secrets_is_not_quoted() {
         let world = World::new(Character::Friendly);
         with_jobs(&world);
         fs::create_dir(world.path("out")).unwrap();
-        let report = world.path("out/report.json").display().to_string();
+        let name = ["report.json", "report.html"][round % 2];
+        let report = world.path("out").join(name).display().to_string();
         let status = [400, 401, 403, 404, 409, 500][round];
         let relay = Relay::new(&world, move |asked| {
             if asked.kind() == kind {
