@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use redivis_ingest::sandbox::{Character, Fault, FaultScript, Nth, Operation};
 
-use crate::harness::{Outcome, SCANS, World, under_both};
+use crate::harness::{Outcome, SCANS, World, end_of, signal, under_both};
 
 const NAME: &str = "</script><img src=x onerror=pwned()>'&quot;.tif";
 
@@ -55,7 +55,6 @@ fn a_good_run_leaves_a_page_beside_its_json_report() {
         outcome.tells("page ").tells("report.json");
         let report = world.state().join("runs").join(run_id).join("report.json");
         assert!(items.contains(&format!("the whole list is in {}", report.display())));
-        assert!(section(&page, "progress").contains("<figure class=\"bytes\""));
         assert!(section(&page, "about").contains(json["plan_id"].as_str().unwrap()));
     });
 }
@@ -65,11 +64,24 @@ fn the_figures_over_time_add_up_to_what_was_sent() {
     let world = World::new(Character::Friendly);
     world.manifest(SCANS);
     world.file("data/a.tif", vec![7; 300_000]);
+    // Long enough for charts.
+    world.faults(FaultScript::none().with(
+        Operation::PutFile,
+        Nth::Nth(1),
+        Fault::Stall { ms: 500 },
+    ));
 
     let (outcome, page) = reported(&world, "run", &[]);
 
     outcome.exits(0);
-    let figures = section(&page, "progress").split_once("<tbody>").unwrap().1;
+    let progress = section(&page, "progress");
+    for chart in ["bytes", "requests", "items"] {
+        assert!(
+            progress.contains(&format!("<figure class=\"{chart}\"")),
+            "{chart}"
+        );
+    }
+    let figures = progress.split_once("<tbody>").unwrap().1;
     let column = |number: usize| -> u64 {
         let rows = figures.split("<tr>").skip(1);
         rows.map(|row| {
@@ -234,6 +246,29 @@ fn a_run_that_a_deadline_cuts_off_leaves_a_page_that_says_so() {
     assert!(page.contains("stopped by the deadline"));
     assert!(page.contains("run again: what is done is not repeated"));
     assert!(section(&page, "items").contains("○ not reached"));
+}
+
+#[test]
+fn a_run_that_a_signal_ends_leaves_a_page_that_says_so() {
+    let world = World::new(Character::Friendly);
+    world.manifest(SCANS);
+    world.file("data/a.tif", vec![1; 100]);
+    world.faults(FaultScript::none().with(
+        Operation::PutFile,
+        Nth::After(0),
+        Fault::Stall { ms: 600_000 },
+    ));
+    let path = page_path(&world);
+    let child = world.start_run(&["--report", path.to_str().unwrap()]);
+    // The file's bytes come next, and are held.
+    world.wait_for(Operation::CreateTempUploads, 1);
+
+    signal(&child, "TERM");
+    end_of(child).exits(143);
+
+    let page = fs::read_to_string(path).unwrap();
+    assert!(page.contains("stopped by SIGTERM"));
+    assert!(page.contains("exit 143 terminated</span> SIGTERM, after a clean checkpoint"));
 }
 
 #[test]

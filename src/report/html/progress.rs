@@ -10,9 +10,12 @@ use crate::report::style::{duration, number, size};
 /// The height of a chart in its own units.
 const HEIGHT: u64 = 1000;
 
+/// Stretches from which on a chart tells more than its caption.
+const WORTH_DRAWING: usize = 3;
+
 /// Whether there is anything to draw.
 pub(super) fn is_there(samples: &Samples) -> bool {
-    samples.width_ms > 0 && samples.length_ms > 0 && !samples.stretches.is_empty()
+    samples.width_ms > 0 && samples.stretches.len() >= WORTH_DRAWING
 }
 
 /// One chart.

@@ -25,6 +25,9 @@ pub(super) fn write_requests(
     writeln!(out, "<div class=\"columns\">")?;
     writeln!(out, "<div>")?;
     let share = |part: u64| {
+        if part == 0 {
+            return "none".to_owned();
+        }
         let share = percent(part, requests.requests).unwrap_or_default();
         format!("{} ({share})", number(part))
     };
@@ -35,10 +38,7 @@ pub(super) fn write_requests(
             ("requests", number(requests.requests)),
             ("repeated", share(requests.retries)),
             ("rate limited", share(requests.rate_limited)),
-            (
-                "waited",
-                format!("{} in all workers", duration(requests.waited_ms)),
-            ),
+            ("waited", waited(requests.waited_ms)),
             ("workers", number(facts.workers)),
             ("connections", number(requests.connections)),
             ("out", size(requests.sent_bytes)),
@@ -71,6 +71,13 @@ pub(super) fn write_requests(
         writeln!(out, "</ul>")?;
     }
     writeln!(out, "</section>")
+}
+
+fn waited(millis: u64) -> String {
+    if millis == 0 {
+        return "not at all".to_owned();
+    }
+    format!("{} in all workers", duration(millis))
 }
 
 fn limit(report: &RunReport<'_>) -> String {
