@@ -10,6 +10,7 @@ mod draft;
 mod explain;
 mod facts;
 mod json;
+mod lineage;
 mod metrics;
 mod one_line;
 mod plan_names;
@@ -30,10 +31,14 @@ pub use draft::{DraftFacts, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
+pub use lineage::{Lineage, LineageFacts, LineageParent};
 pub use metrics::write_metrics;
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
-pub use progress::{LogScreen, ProgressKind, Reporter, RunClock, drain, log_screen, reporter};
+pub use progress::{
+    LogScreen, ProgressKind, Reporter, RunClock, RunStatus, StatusFacts, drain, log_screen,
+    reporter,
+};
 pub use receipts::{
     MergeRules, ReceiptReader, ReceiptSorter, ReceiptsError, ReceiptsOwner, StillThere,
     update_receipts,

@@ -27,6 +27,8 @@ mod init;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lineage;
+#[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
 mod matrix;
@@ -76,6 +78,8 @@ mod signals;
 mod smoke;
 #[cfg(test)]
 mod state;
+#[cfg(test)]
+mod status_signal;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failur
             command: "release",
             output: &args.output,
             files: &args.report,
+            ca_cert: args.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,

@@ -57,6 +57,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
             command: "run",
             output: &args.output,
             files: &args.report,
+            ca_cert: args.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,
@@ -123,6 +124,7 @@ fn plan_and_execute(
         })?;
     }
     reporting.show_plan(&plan)?;
+    reporting.jobs_begin(&plan);
     warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| rejects.first_of(&job.job)).say(context);
     if let Some(exit) = exit_of_problems(&plan) {

@@ -6,6 +6,7 @@
 
 mod bars;
 mod lines;
+mod status;
 mod tally;
 
 use std::io::{self, Write};
@@ -16,6 +17,8 @@ use crate::event::Event;
 use bars::Bars;
 use indicatif::MultiProgress;
 use lines::{EventLines, PlainLines};
+
+pub use status::{RunStatus, StatusFacts};
 
 /// How often a reporter is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -69,14 +72,17 @@ pub fn reporter(
 }
 
 /// Passes events on until the run is over or every sender has gone.
-pub fn drain(events: &Receiver<Event>, mut reporter: Box<dyn Reporter + Send>) {
+pub fn drain(events: &Receiver<Event>, mut reporter: Box<dyn Reporter + Send>, status: &RunStatus) {
     loop {
         match events.recv_timeout(TICK) {
             Ok(Event::RunFinished) => {
                 reporter.event(&Event::RunFinished);
                 break;
             }
-            Ok(event) => reporter.event(&event),
+            Ok(event) => {
+                status.add(&event);
+                reporter.event(&event);
+            }
             Err(RecvTimeoutError::Timeout) => reporter.tick(),
             Err(RecvTimeoutError::Disconnected) => break,
         }
