@@ -43,7 +43,7 @@ pub use receipts::{
     MergeRules, ReceiptReader, ReceiptSorter, ReceiptsError, ReceiptsOwner, StillThere,
     update_receipts,
 };
-pub use style::{TextStyle, clean, count, number};
+pub use style::{TextStyle, clean, count, number, size};
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
 pub use verify::{VerifyFacts, VerifyTally, checked_line, checked_text, verify_line, write_verify};
 pub use words::reason_words;

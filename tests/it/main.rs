@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod clean;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod docs;
