@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 
 pub mod args;
+pub mod combined;
 pub mod commands;
 pub mod context;
 pub mod executing;

@@ -296,7 +296,7 @@ fn open_to_all(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a whole file, or nothing of it.
-fn write_file(
+pub(super) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 //! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
 
 mod accuracy;
+mod combined;
 mod draft;
 mod explain;
 mod facts;
@@ -27,6 +28,7 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
+pub use combined::Combined;
 pub use draft::{DraftFacts, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};

@@ -114,44 +114,60 @@ impl Sweep<'_> {
             Err(source) => return Err(StateError::Lock { path: lock, source }),
         };
         let path = self.folder.join(name);
-        let Some(store) = open_sound(&path)? else {
-            self.kept.insert(owner);
-            (self.each)(keep("this program cannot read it".to_owned()));
-            return Ok(());
-        };
-        let now_ms = self.options.now_ms;
-        let last_used = match store.last_used()? {
-            Some(at) => at,
-            None => modified_ms(&path).unwrap_or(now_ms),
-        };
-        let is_open = store.can_be_continued(now_ms)?;
-        if last_used <= self.options.before_ms && !is_open {
-            drop(store);
-            let bytes = self.remove_files(name, &["", "-wal", "-shm", "-journal"])?;
-            (self.each)(CleanStep::Removed {
-                what: "store",
-                name: name.to_owned(),
-                bytes,
-            });
-        } else {
-            self.kept.insert(owner);
-            let before = size_of(&path);
-            let entries = if self.options.dry_run {
-                store.would_clean(now_ms)?
-            } else {
-                store.clean(now_ms)?
-            };
-            drop(store);
-            if entries != Cleaned::default() {
-                (self.each)(CleanStep::Cleaned {
-                    name: name.to_owned(),
-                    entries,
-                    bytes: before.saturating_sub(size_of(&path)),
-                });
+        let step = match self.look_into(&path, name) {
+            Ok(step) => step,
+            // Somebody plans with it just now, or it is damaged.
+            Err(error @ (StateError::Statement { .. } | StateError::Open { .. })) => {
+                Some(keep(error.to_string()))
             }
+            Err(error) => return Err(error),
+        };
+        if !matches!(&step, Some(CleanStep::Removed { .. })) {
+            self.kept.insert(owner);
+        }
+        if let Some(step) = step {
+            (self.each)(step);
         }
         drop(held);
         Ok(())
+    }
+
+    /// What becomes of a store whose lock we hold; `None`: there is nothing to do.
+    fn look_into(&self, path: &Path, name: &str) -> Result<Option<CleanStep>, StateError> {
+        let now_ms = self.options.now_ms;
+        let Some(store) = open_sound(path)? else {
+            return Ok(Some(CleanStep::Kept {
+                what: "store",
+                name: name.to_owned(),
+                why: "this program cannot read it".to_owned(),
+            }));
+        };
+        let last_used = match store.last_used()? {
+            Some(at) => at,
+            None => modified_ms(path).unwrap_or(now_ms),
+        };
+        if last_used <= self.options.before_ms && !store.can_be_continued(now_ms)? {
+            drop(store);
+            let companions = ["", "-wal", "-shm", "-journal"];
+            let bytes = self.remove_files(name, &companions)?;
+            return Ok(Some(CleanStep::Removed {
+                what: "store",
+                name: name.to_owned(),
+                bytes,
+            }));
+        }
+        let before = size_of(path);
+        let entries = if self.options.dry_run {
+            store.would_clean(now_ms)?
+        } else {
+            store.clean(now_ms)?
+        };
+        drop(store);
+        Ok((entries != Cleaned::default()).then(|| CleanStep::Cleaned {
+            name: name.to_owned(),
+            entries,
+            bytes: before.saturating_sub(size_of(path)),
+        }))
     }
 
     /// A store that was damaged, or of a newer program.

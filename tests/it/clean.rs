@@ -173,6 +173,21 @@ fn what_this_program_cannot_read_is_left_as_it_is() {
 }
 
 #[test]
+fn a_store_that_somebody_plans_with_stays_and_fails_nothing() {
+    let world = friendly();
+    world.run(&[]).exits(0);
+    let mut planning = rusqlite::Connection::open(store_of(&world).unwrap()).unwrap();
+    let kind = rusqlite::TransactionBehavior::Immediate;
+    let held = planning.transaction_with_behavior(kind).unwrap();
+
+    let told = world.call(&["clean", "--format", "json"]).exits(0);
+
+    let line: Value = serde_json::from_str(told.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(line["type"], "kept", "{told:?}");
+    drop(held);
+}
+
+#[test]
 fn the_data_of_the_sandbox_in_the_process_goes_too() {
     let world = friendly();
     world.run(&["--endpoint", "sandbox"]).exits(0);

@@ -9,6 +9,8 @@ mod check;
 #[cfg(test)]
 mod clean;
 #[cfg(test)]
+mod combined;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod docs;
@@ -82,6 +84,8 @@ mod smoke;
 mod state;
 #[cfg(test)]
 mod status_signal;
+#[cfg(test)]
+mod status_verified;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]

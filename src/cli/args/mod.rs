@@ -184,6 +184,9 @@ pub struct PlanArgs {
     /// List unchanged items too
     #[arg(long)]
     pub all: bool,
+    /// Write a line for each item there: `=` same, `+` only here, `-` only on the remote, `*` differs, `!` error
+    #[arg(long, value_name = "FILE|-")]
+    pub combined: Option<PathBuf>,
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,
@@ -318,6 +321,9 @@ pub struct VerifyArgs {
     /// List what matches too
     #[arg(long)]
     pub all: bool,
+    /// Write a line for each item there: `=` same, `+` only here, `-` only on the remote, `*` differs, `!` error
+    #[arg(long, value_name = "FILE|-")]
+    pub combined: Option<PathBuf>,
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,

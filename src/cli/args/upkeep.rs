@@ -11,6 +11,12 @@ pub struct StatusArgs {
     /// Which manifest.
     #[command(flatten)]
     pub manifest: ManifestArgs,
+    /// List the files that this state has seen delivered and verified, and that did not change since
+    #[arg(long)]
+    pub verified: bool,
+    /// End each path with a zero byte, for `xargs -0`
+    #[arg(short = '0', long = "null", requires = "verified")]
+    pub null: bool,
     /// Show so many runs
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: usize,

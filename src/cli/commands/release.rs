@@ -100,6 +100,7 @@ fn verify_and_release(
         &request,
         (show, false),
         &|_| {},
+        &|_| {},
     )?;
     Problems::of_sources(&plan).say(context);
     let refused = only_release(&mut plan);

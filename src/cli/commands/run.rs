@@ -218,6 +218,7 @@ fn dry_run(args: &RunArgs) -> PlanArgs {
         detailed_exitcode: false,
         hash: false,
         all: false,
+        combined: None,
         output: args.output.clone(),
         transfer: args.transfer.clone(),
         connection: args.connection.clone(),

@@ -206,8 +206,12 @@ pub(super) fn remove_stale(
     if !folder.is_dir() {
         return Ok(None);
     }
-    let log = folder.join(LOG).metadata().and_then(|log| log.modified());
-    let written = log.map_err(failed)?.duration_since(std::time::UNIX_EPOCH);
+    // One without a log has never been used.
+    let Ok(log) = folder.join(LOG).metadata() else {
+        return Ok(None);
+    };
+    let modified = log.modified().map_err(failed)?;
+    let written = modified.duration_since(std::time::UNIX_EPOCH);
     let written_ms = written.map_or(0, |since| since.as_millis());
     if i128::from(before_ms) < i128::try_from(written_ms).unwrap_or(i128::MAX) {
         return Ok(None);
