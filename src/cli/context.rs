@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::args::ProgressChoice;
 use super::failure::Failure;
+use super::logging::RunInLog;
 use super::settings::{Environment, Messages, ProgressStyle};
 use super::signals::{self, Watch, Wire};
+use super::told::Told;
 use super::workplace::Workplace;
 use crate::base::CancelToken;
 use crate::event::{Event, EventSink};
@@ -29,15 +31,26 @@ pub struct Context<'a> {
     http: Arc<OnceLock<Arc<Http>>>,
     /// Bytes that went out in this process.
     moved: Arc<AtomicU64>,
+    /// Which run it is, for the log.
+    pub run: RunInLog,
+    /// What SIGUSR1 is answered with.
+    pub told: Told,
 }
 
 impl<'a> Context<'a> {
     /// For one command.
-    pub fn new(environment: &'a Environment, messages: Messages, screen: LogScreen) -> Self {
+    pub fn new(
+        environment: &'a Environment,
+        messages: Messages,
+        screen: LogScreen,
+        run: RunInLog,
+    ) -> Self {
         Self {
             environment,
             messages,
             cancel: CancelToken::new(),
+            run,
+            told: Told::new(environment.clock(), messages, screen.clone()),
             screen,
             http: Arc::default(),
             moved: Arc::default(),
@@ -59,7 +72,10 @@ impl<'a> Context<'a> {
                 http.shutdown();
             }
         };
-        signals::watch(self.cancel.clone(), deadline, wire, cut)
+        let http = Arc::clone(&self.http);
+        let told = self.told.clone();
+        let ask = move || told.answer(http.get());
+        signals::watch(self.cancel.clone(), deadline, wire, cut, ask)
             .map_err(|error| Failure::local_io("cannot watch for signals", &error))
     }
 
@@ -67,6 +83,7 @@ impl<'a> Context<'a> {
     pub fn adopt(&self, workplace: &Workplace) {
         // A command opens one workplace; a second one would keep the first.
         drop(self.http.set(Arc::clone(workplace.reader.http())));
+        self.told.adopt(workplace);
     }
 
     /// Bytes went out: the wire is alive.

@@ -30,6 +30,7 @@ pub fn lock(
         state.instance.as_deref(),
     );
     let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
+    context.run.set(run_id.as_str());
     let Some(path) = location.lock_path(&key) else {
         return Ok((None, run_id));
     };

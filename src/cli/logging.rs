@@ -2,6 +2,9 @@
 //! from the chosen level on, those of libraries only from `warn`: at lower
 //! levels they would print what is none of a log's business, such as headers.
 
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,12 +16,58 @@ use super::args::{LogFormat, LogLevel};
 use super::settings::Messages;
 use crate::report::LogScreen;
 
+/// The id of the run that a process does, once it has one. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct RunInLog(Arc<OnceLock<String>>);
+
+impl RunInLog {
+    /// From here on each line is about this run, whichever thread writes it.
+    pub fn set(&self, run_id: &str) {
+        // A process does one run.
+        drop(self.0.set(run_id.to_owned()));
+    }
+}
+
 /// Starts logging to stderr for the whole process. A second call in one process
 /// changes nothing: the first one's settings stay.
-pub fn init(messages: &Messages, screen: &LogScreen) {
+pub fn init(messages: &Messages, screen: &LogScreen, run: &RunInLog) {
     let screen = screen.clone();
-    if let Err(error) = subscriber(messages, move || screen.clone()).try_init() {
+    let run = run.clone();
+    let named = messages.format == LogFormat::Json;
+    let writer = move || Named {
+        out: screen.clone(),
+        run: named.then(|| run.clone()),
+    };
+    if let Err(error) = subscriber(messages, writer).try_init() {
         tracing::debug!(%error, "logging was already on");
+    }
+}
+
+/// Writes the run's id into each line of JSON. Spans could not: they end at the
+/// border of a thread.
+#[derive(Debug)]
+struct Named<W> {
+    out: W,
+    run: Option<RunInLog>,
+}
+
+impl<W: Write> Write for Named<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let run = self.run.as_ref().and_then(|run| run.0.get());
+        // The subscriber writes a line in one piece.
+        match (run, bytes.strip_prefix(b"{")) {
+            (Some(run), Some(rest)) => {
+                let mut line = format!("{{\"run_id\":\"{run}\",").into_bytes();
+                line.extend_from_slice(rest);
+                self.out.write_all(&line)?;
+                Ok(bytes.len())
+            }
+            _ => self.out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -58,8 +107,7 @@ fn level(level: LogLevel) -> Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 
 pub mod args;
+pub mod combined;
 pub mod commands;
 pub mod context;
 pub mod executing;
@@ -18,6 +19,7 @@ pub mod failure;
 mod failures;
 #[cfg(feature = "sandbox")]
 mod in_process;
+pub mod lineage;
 pub mod locking;
 pub mod logging;
 pub mod output;
@@ -30,6 +32,7 @@ pub mod reporting;
 pub mod settings;
 pub mod signals;
 pub mod token;
+pub mod told;
 pub mod verdict;
 pub mod verifying;
 pub mod warnings;
@@ -39,6 +42,7 @@ use args::{Format, Parsed};
 use context::Context;
 use exit::ExitCode;
 use failure::Failure;
+use logging::RunInLog;
 use output::Output;
 use settings::{Environment, Messages};
 
@@ -70,8 +74,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Environment) 
     };
     let messages = Messages::of(&cli.log, environment);
     let screen = log_screen();
-    logging::init(&messages, &screen);
-    let context = Context::new(environment, messages, screen);
+    let run = RunInLog::default();
+    logging::init(&messages, &screen, &run);
+    let context = Context::new(environment, messages, screen, run);
     let format = cli.command.format();
     match commands::dispatch(cli, &context) {
         Ok(code) => code,

@@ -2,6 +2,7 @@
 //! run folder, the summary, and on stdout the result, whose last line is the
 //! last thing said.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::commands::run::Done;
 use super::context::Context;
 use super::exit::ExitCode;
 use super::failure::Failure;
+use super::lineage::LineageSender;
 use super::output::Output;
 use super::page::{PageParts, is_page};
 use super::rejects::RejectsFile;
@@ -37,6 +39,8 @@ pub struct ReportingArgs<'a> {
     pub files: &'a ReportArgs,
     /// Where receipts go.
     pub receipts: Option<&'a Path>,
+    /// `--ca-cert`.
+    pub ca_cert: Option<&'a Path>,
 }
 
 /// A run's voice.
@@ -49,6 +53,9 @@ pub struct Reporting<'a> {
     listener: Option<JoinHandle<Samples>>,
     folder: Option<RunFolder>,
     started_ms: i64,
+    lineage: Option<LineageSender>,
+    /// The jobs were said to begin.
+    has_jobs: Cell<bool>,
 }
 
 impl<'a> Reporting<'a> {
@@ -66,6 +73,9 @@ impl<'a> Reporting<'a> {
             (_, ProgressStyle::Lines) => ProgressKind::Plain,
             (_, ProgressStyle::Off) => ProgressKind::Quiet,
         };
+        if kind == ProgressKind::Events {
+            context.told.as_json();
+        }
         let (sender, received) = mpsc::channel::<Event>();
         let started_ms = context.environment.now_ms();
         let clock = RunClock {
@@ -73,6 +83,7 @@ impl<'a> Reporting<'a> {
             started_ms,
         };
         let lines = Box::new(std::io::stderr());
+        let status = context.told.status.clone();
         let reporter = reporter(kind, clock, lines, &context.screen);
         let http = std::sync::Arc::clone(workplace.reader.http());
         let now = context.environment.clock();
@@ -85,16 +96,27 @@ impl<'a> Reporting<'a> {
         };
         let listener = std::thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || drain(&received, reporter, recording))
+            .spawn(move || drain(&received, reporter, recording, &status))
             .map_err(|error| Failure::local_io("cannot start threads", &error))?;
+        let lineage = LineageSender::start(
+            (args.files.lineage.as_deref(), args.ca_cert),
+            args.command,
+            (workplace, context),
+            started_ms,
+        );
+        if let Some(lineage) = &lineage {
+            lineage.send([lineage.author.started()]);
+        }
         Ok(Self {
             args,
             context,
             workplace,
-            events: EventSink::new(sender),
+            events: EventSink::new(sender, context.told.active.clone()),
             listener: Some(listener),
             folder,
             started_ms,
+            lineage,
+            has_jobs: Cell::new(false),
         })
     }
 
@@ -120,6 +142,19 @@ impl<'a> Reporting<'a> {
             let written = write_plan(&mut out, plan, false, &style, rate, None);
             out.finish(written)
         })
+    }
+
+    /// The jobs begin: tells the lineage of them.
+    pub fn jobs_begin(&self, plan: &Plan) {
+        if let Some(lineage) = &self.lineage {
+            let now_ms = self.context.environment.now_ms();
+            lineage.send(
+                lineage
+                    .author
+                    .planned(&self.workplace.manifest, plan, now_ms),
+            );
+            self.has_jobs.set(true);
+        }
     }
 
     /// Ends the progress, writes the report and the summary, and answers how the
@@ -160,6 +195,11 @@ impl<'a> Reporting<'a> {
         for unkept in unkept.into_iter().chain(self.keep(&report, page, &line)) {
             self.say(&unkept);
             exits.push(unkept.exit);
+        }
+        if let Some(lineage) = self.lineage.take() {
+            let manifest = &self.workplace.manifest;
+            lineage.send(lineage.author.ended(manifest, &report, self.has_jobs.get()));
+            lineage.finish(self.context.cancel.is_cancelled());
         }
         if let Some(failure) = failure {
             self.say(failure);
@@ -289,7 +329,7 @@ fn open_to_all(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a whole file, or nothing of it.
-fn write_file(
+pub(super) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<(), Failure> {

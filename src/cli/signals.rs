@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and `--deadline`: each cancels the run, which then comes to
+//! SIGUSR1 asks what goes on. SIGINT, SIGTERM and `--deadline`: each cancels the run, which then comes to
 //! a clean end. A repeat within 2 s is the same signal (schedulers send it to a
 //! group and to its leader); a later one ends the process at once, which is safe
 //! since every effect has a durable intent. Requests that are under way may end,
@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::exit::ExitCode;
@@ -46,14 +46,21 @@ pub struct Watch {
 }
 
 /// Begins to watch. `deadline` counts from now; `wire` says how the wire is; `cut`
-/// is called once, when sockets have to be cut.
+/// is called once, when sockets have to be cut; `ask` whenever somebody asks what goes
+/// on, on a thread of its own: whoever reads the answer may be slow.
 pub fn watch(
     cancel: CancelToken,
     deadline: Option<Duration>,
     wire: impl Fn() -> Wire + Send + 'static,
     cut: impl Fn() + Send + 'static,
+    ask: impl Fn() + Send + 'static,
 ) -> io::Result<Watch> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    // One question may wait while another is answered; more would be the same.
+    let (questions, asked) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("status".to_owned())
+        .spawn(move || asked.iter().for_each(|()| ask()))?;
     let handle = signals.handle();
     let (sender, received) = mpsc::channel();
     let listener = std::thread::Builder::new()
@@ -61,6 +68,12 @@ pub fn watch(
         .spawn(move || {
             for signal in signals.forever() {
                 let reason = match signal {
+                    SIGUSR1 => {
+                        if questions.try_send(()).is_err() {
+                            tracing::trace!("a question waits already");
+                        }
+                        continue;
+                    }
                     SIGINT => CancelReason::Interrupted,
                     _ => CancelReason::Terminated,
                 };
@@ -356,7 +369,7 @@ mod tests {
     #[test]
     fn a_signal_to_the_process_cancels_its_run() {
         let cancel = CancelToken::new();
-        let watch = watch(cancel.clone(), None, Wire::default, || {}).unwrap();
+        let watch = watch(cancel.clone(), None, Wire::default, || {}, || {}).unwrap();
 
         signal_hook::low_level::raise(SIGINT).unwrap();
 
@@ -372,6 +385,7 @@ mod tests {
             cancel.clone(),
             Some(Duration::from_millis(1)),
             Wire::default,
+            || {},
             || {},
         )
         .unwrap();

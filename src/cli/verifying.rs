@@ -38,13 +38,14 @@ pub enum Show {
 }
 
 /// Compares everything that is selected, reading every byte. `all` shows what
-/// matches, too; `met` is told of it.
+/// matches, too; `met` is told of it, and `each` of everything that was looked at.
 pub fn verify_sources(
     (workplace, context): (&Workplace, &Context<'_>),
     events: &EventSink,
     request: &PlanRequest,
     (show, all): (Show, bool),
     met: &(dyn Fn(&Unchanged<'_>) + Sync),
+    each: &(dyn Fn(&Checked) + Sync),
 ) -> Result<Verified, Failure> {
     let out = Mutex::new(Shown::new(show, context));
     let tally = Mutex::new(VerifyTally::default());
@@ -57,6 +58,7 @@ pub fn verify_sources(
         let checked = Checked::matching(&one);
         lock().add(&checked);
         met(&one);
+        each(&checked);
         if all {
             out.lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -81,6 +83,7 @@ pub fn verify_sources(
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     findings(&plan, &mut |checked| {
         tally.add(&checked);
+        each(&checked);
         out.line(&checked);
     });
     out.finish()?;

@@ -1,11 +1,13 @@
 //! Something happened: for eyes only. Nothing is resumed from events; the
 //! journal in `state` is the truth.
 
+mod active;
 mod outcome;
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+pub use active::{Active, ActiveGuard, ActiveItem};
 pub use outcome::{End, FailKind, Failed, ItemEnd, RunEnd};
 
 /// What happened.
@@ -137,14 +139,21 @@ impl What {
 #[derive(Debug, Clone, Default)]
 pub struct EventSink {
     sender: Option<Sender<Event>>,
+    active: Active,
 }
 
 impl EventSink {
-    /// Events go to this channel.
-    pub fn new(sender: Sender<Event>) -> Self {
+    /// Events go to this channel; what is on its way is in `active`.
+    pub fn new(sender: Sender<Event>, active: Active) -> Self {
         Self {
             sender: Some(sender),
+            active,
         }
+    }
+
+    /// Something is on its way until the answer is dropped.
+    pub fn begin(&self, what: What, name: String, bytes: u64) -> ActiveGuard {
+        self.active.begin(what, name, bytes)
     }
 
     /// Says that something happened. A listener that has gone is no error:

@@ -14,6 +14,7 @@ use super::error::StepError;
 use super::payload::Rows;
 use super::rows::{Piece, RowsJob, SentPart};
 use crate::base::{PartIdentity, Version};
+use crate::event::What;
 use crate::plan::PartSubject;
 use crate::redivis::{ApiErrorKind, RemoteUpload, UploadContent};
 use crate::source::rows::{Reading, Sending, replay_rows};
@@ -35,6 +36,9 @@ pub(super) fn send_part(shared: Shared<'_>, job: &RowsJob<'_>, part: &PartSubjec
     let sent = if shared.context.cancel.is_cancelled() {
         Err(StepError::Cancelled)
     } else {
+        let rows = format!("{} from row {}", part.shown, part.identity.first_row);
+        let events = shared.context.events;
+        let _active = events.begin(What::Part, rows, payload.len() as u64);
         sender.send(&part.identity, payload)
     };
     match sent {

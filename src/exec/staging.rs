@@ -10,6 +10,7 @@ use super::context::{ExecContext, Shared};
 use super::error::StepError;
 use super::temps::request_temp_uploads;
 use crate::base::{Fingerprint, Md5Digest, SignedUrl, TableRef};
+use crate::event::What;
 use crate::redivis::session::OpenSession;
 use crate::redivis::{
     Call, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource, Transferred,
@@ -99,10 +100,15 @@ pub(super) fn stage(
     let context = shared.context;
     let started_ms = (context.now_ms)();
     let sent = AtomicU64::new(0);
+    let shown = file.path.display().to_string();
+    let active = context
+        .events
+        .begin(What::File, shown, file.fingerprint.size);
     let counted = ExecContext {
         call: Call {
             on_bytes: &|bytes| {
                 sent.fetch_add(bytes, Ordering::Relaxed);
+                active.sent(bytes);
                 (context.call.on_bytes)(bytes);
             },
             ..context.call

@@ -39,7 +39,7 @@ mod writer;
 pub(crate) use endpoint::encode_segment;
 pub use endpoint::{AddressError, Endpoint, Origin};
 pub use error::{ApiError, ApiErrorKind, Method};
-pub use http::SetupError;
+pub use http::{Notice, NoticeError, SetupError};
 pub use model::*;
 pub use pacer::RateLimit;
 pub use proxy::ProxySettings;

@@ -59,15 +59,20 @@ impl RunFacts {
     /// of the workers' time went into waits that the API asked for, or into waits
     /// before repeats.
     pub(super) fn limited_by(&self) -> Option<&'static str> {
-        let waited = self.requests.waited_ms.saturating_mul(5);
-        let worked = self.millis().saturating_mul(self.workers.max(1));
-        if worked == 0 || waited < worked {
-            None
-        } else if self.requests.retries <= self.requests.rate_limited {
-            Some("the API's rate limit")
-        } else {
-            Some("the API's rate limit and failed requests")
-        }
+        limit_of(&self.requests, self.millis(), self.workers)
+    }
+}
+
+/// What keeps so many workers from being faster, after so many milliseconds.
+pub(super) fn limit_of(requests: &RequestFacts, millis: u64, workers: u64) -> Option<&'static str> {
+    let waited = requests.waited_ms.saturating_mul(5);
+    let worked = millis.saturating_mul(workers.max(1));
+    if worked == 0 || waited < worked {
+        None
+    } else if requests.retries <= requests.rate_limited {
+        Some("the API's rate limit")
+    } else {
+        Some("the API's rate limit and failed requests")
     }
 }
 

@@ -6,11 +6,13 @@
 //! [`RunReport`] (how a run ended) and [`reporter`] (what happens meanwhile).
 
 mod accuracy;
+mod combined;
 mod draft;
 mod explain;
 mod facts;
 mod html;
 mod json;
+mod lineage;
 mod metrics;
 mod one_line;
 mod plan_names;
@@ -28,23 +30,26 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
+pub use combined::Combined;
 pub use draft::{DraftFacts, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use html::{PageFacts, ProblemFacts, RejectFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
+pub use lineage::{Lineage, LineageFacts, LineageParent};
 pub use metrics::write_metrics;
 pub use one_line::ONE_LINE_BYTES;
 pub use plan_text::write_plan;
 pub use progress::{
-    LogScreen, ProgressKind, Recording, Reporter, RunClock, drain, log_screen, reporter,
+    LogScreen, ProgressKind, Recording, Reporter, RunClock, RunStatus, StatusFacts, drain,
+    log_screen, reporter,
 };
 pub use receipts::{
     MergeRules, ReceiptReader, ReceiptSorter, ReceiptsError, ReceiptsOwner, StillThere,
     update_receipts,
 };
 pub use samples::{Recorder, Samples, Stretch, Waits};
-pub use style::{TextStyle, clean, count, number};
+pub use style::{TextStyle, clean, count, number, size};
 pub use summary::{Counts, REPORT_FORMAT, RunReport};
 pub use verify::{VerifyFacts, VerifyTally, checked_line, checked_text, verify_line, write_verify};
 pub use words::reason_words;

@@ -113,7 +113,7 @@ pub fn count(value: u64, one: &str) -> String {
 }
 
 /// `12.3 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     ByteCount(bytes).to_string()
 }
 

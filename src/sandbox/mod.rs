@@ -195,6 +195,16 @@ pub struct Sandbox {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// Removes the data of an emulator that nobody uses and in which nothing was written
+/// after `before_ms` (milliseconds since 1970). Answers its bytes; `None`: it stays.
+pub fn remove_stale_data(
+    folder: &std::path::Path,
+    before_ms: i64,
+    dry_run: bool,
+) -> Result<Option<u64>, SandboxError> {
+    store::remove_stale(folder, before_ms, dry_run)
+}
+
 impl Sandbox {
     /// Starts it; it serves as soon as this returns.
     pub fn start(options: SandboxOptions) -> Result<Self, SandboxError> {

@@ -9,6 +9,7 @@
 //! committed together by [`StateStore::flush`], by a full queue, or by the next
 //! durable write. Losing them costs a repetition, nothing else.
 
+mod clean;
 mod cuts;
 mod digests;
 mod error;
@@ -30,6 +31,7 @@ mod transfers;
 #[cfg(test)]
 mod tests;
 
+pub use clean::{CleanOptions, CleanStep, clean_folder};
 pub use digests::DigestTable;
 pub use error::{StateError, StateWarning};
 pub use location::{StateKey, StateLocation};

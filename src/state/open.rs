@@ -98,6 +98,19 @@ pub(super) fn open(location: &StateLocation, key: &StateKey) -> Result<Opened, S
     })
 }
 
+/// Opens a store's file as it is; `None`: it is none that this program can use, and
+/// it is left as it is.
+pub(super) fn open_sound(path: &Path) -> Result<Option<StateStore>, StateError> {
+    match open_file(path)? {
+        Ok(connection) => Ok(Some(StateStore::new(connection, Some(path.to_path_buf())))),
+        Err(Fault::Newer(_) | Fault::Damaged(_)) => Ok(None),
+        Err(Fault::Fatal(source)) => Err(StateError::Open {
+            path: path.to_path_buf(),
+            source,
+        }),
+    }
+}
+
 fn open_in_memory() -> Result<Opened, StateError> {
     let made = Connection::open_in_memory().and_then(|mut connection| {
         schema::migrate(&mut connection)?;

@@ -22,7 +22,7 @@ impl RunId {
     /// one second.
     pub fn new(now_ms: i64, key: &StateKey, salt: u32) -> Self {
         let when = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
-        let owner: String = key.digest().chars().take(OWNER_CHARS).collect();
+        let owner = owner_of(&key.digest());
         Self(format!(
             "{}-{owner}-{salt:08x}",
             when.strftime("%Y%m%dT%H%M%SZ")
@@ -43,6 +43,12 @@ impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
+}
+
+/// The owner in the ids of a store's runs, by what ends in the store's digest.
+pub(super) fn owner_of(stem: &str) -> String {
+    let digest = stem.rsplit('-').next().unwrap_or_default();
+    digest.chars().take(OWNER_CHARS).collect()
 }
 
 /// A run's folder.

@@ -311,19 +311,44 @@ impl StateStore {
 
     /// Removes what is of no more use, and gives the space back.
     pub fn clean(&self, now_ms: i64) -> Result<Cleaned, StateError> {
-        let today = now_ms.div_euclid(MS_PER_DAY);
-        let cleaned = self.write("clean up", |tx| {
-            let (expired_sessions, expired_staged) = transfers::drop_expired(tx, now_ms)?;
-            let before = today - DIGEST_DAYS;
-            Ok(Cleaned {
-                expired_sessions,
-                expired_staged,
-                old_digests: digests::drop_before(tx, before)? + cuts::drop_before(tx, before)?,
-                old_intents: intents::drop_before(tx, now_ms - INTENT_DAYS * MS_PER_DAY)?,
-            })
-        })?;
-        self.read("compact", |inner| inner.connection.execute_batch("VACUUM"))?;
+        let cleaned = self.write("clean up", |tx| drop_useless(tx, now_ms))?;
+        if cleaned != Cleaned::default() {
+            self.read("compact", |inner| inner.connection.execute_batch("VACUUM"))?;
+        }
         Ok(cleaned)
+    }
+
+    /// What [`Self::clean`] would remove.
+    pub fn would_clean(&self, now_ms: i64) -> Result<Cleaned, StateError> {
+        self.read("look for what can go", |inner| {
+            // Dropped, and so undone.
+            let view = inner.connection.unchecked_transaction()?;
+            drop_useless(&view, now_ms)
+        })
+    }
+
+    /// When something was last stored by a run or a plan: milliseconds since 1970, to
+    /// the day for some of it. `None`: never.
+    pub(super) fn last_used(&self) -> Result<Option<i64>, StateError> {
+        self.read("look for its last use", |inner| {
+            inner.connection.query_row(
+                "SELECT max(at) FROM (
+                   SELECT max(max(started_ms), coalesce(max(ended_ms), 0)) AS at FROM runs
+                   UNION ALL SELECT max(taken_day) * ?1 FROM digests
+                   UNION ALL SELECT max(taken_day) * ?1 FROM cuts
+                   UNION ALL SELECT max(opened_ms) FROM sessions
+                   UNION ALL SELECT max(staged_ms) FROM staged)",
+                [MS_PER_DAY],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Whether it holds sessions or staged uploads that a run can go on with.
+    pub(super) fn can_be_continued(&self, now_ms: i64) -> Result<bool, StateError> {
+        self.read("look for what can be continued", |inner| {
+            transfers::has_fresh(&inner.connection, now_ms)
+        })
     }
 
     fn read<T>(
@@ -395,6 +420,19 @@ impl StateStore {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn drop_useless(connection: &Connection, now_ms: i64) -> rusqlite::Result<Cleaned> {
+    let (expired_sessions, expired_staged) = transfers::drop_expired(connection, now_ms)?;
+    let before = now_ms.div_euclid(MS_PER_DAY) - DIGEST_DAYS;
+    let made_before = now_ms - INTENT_DAYS * MS_PER_DAY;
+    Ok(Cleaned {
+        expired_sessions,
+        expired_staged,
+        old_digests: digests::drop_before(connection, before)?
+            + cuts::drop_before(connection, before)?,
+        old_intents: intents::drop_before(connection, made_before)?,
+    })
 }
 
 impl Drop for StateStore {

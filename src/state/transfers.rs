@@ -145,6 +145,16 @@ pub(super) fn count_sessions(connection: &Connection, now_ms: i64) -> rusqlite::
     Ok(count.cast_unsigned())
 }
 
+/// Whether a session or a staged upload is still believed.
+pub(super) fn has_fresh(connection: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sessions WHERE abs(opened_ms - ?1) < ?2)
+             OR EXISTS (SELECT 1 FROM staged WHERE abs(staged_ms - ?1) < ?2)",
+        [now_ms, VALID_MS],
+        |row| row.get(0),
+    )
+}
+
 /// Removes what is no longer believed; answers sessions and staged.
 pub(super) fn drop_expired(
     connection: &Connection,

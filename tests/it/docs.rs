@@ -154,6 +154,7 @@ fn every_flag_and_command_that_a_page_names_exists() {
         "verify",
         "release",
         "status",
+        "clean",
         "sandbox",
         "rehearse",
         "schema",

@@ -7,6 +7,10 @@ mod bad_input;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod clean;
+#[cfg(test)]
+mod combined;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod docs;
@@ -28,6 +32,8 @@ mod html_report;
 mod init;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lineage;
 #[cfg(test)]
 mod manifest_docs;
 #[cfg(test)]
@@ -78,6 +84,10 @@ mod signals;
 mod smoke;
 #[cfg(test)]
 mod state;
+#[cfg(test)]
+mod status_signal;
+#[cfg(test)]
+mod status_verified;
 #[cfg(test)]
 mod surface;
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub struct ReportArgs {
     /// Write metrics there, for node-exporter's textfile collector
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics: Option<PathBuf>,
+    /// Send `OpenLineage` events there: an address, or a file to append them to
+    #[arg(long, value_name = "URL|FILE", help_heading = "Output")]
+    pub lineage: Option<String>,
 }
 
 impl ReportArgs {

@@ -5,6 +5,7 @@
 
 mod groups;
 mod twins;
+mod upkeep;
 mod values;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use groups::{
     TransferArgs,
 };
 pub use twins::{Parsed, parse, twins_behind};
+pub use upkeep::{CleanArgs, StatusArgs};
 pub use values::{
     ChunkSize, ColorChoice, Compare, Format, LogFormat, LogLevel, ProgressChoice, Protocol,
     ReadBack, Shard, ShellChoice, StateDir, TransferCount,
@@ -101,6 +103,11 @@ pub enum Command {
     /// Show past runs and what can be continued
     #[command(after_help = "Example:\n  redivis-ingest status manifest.yaml")]
     Status(StatusArgs),
+    /// Remove state that is of no more use
+    #[command(
+        after_help = "Examples:\n  redivis-ingest clean --dry-run\n  redivis-ingest clean --older-than 30d"
+    )]
+    Clean(CleanArgs),
     /// Serve a local emulator of the platform
     #[cfg(feature = "sandbox")]
     #[command(
@@ -135,6 +142,7 @@ impl Command {
             Self::Verify(args) => args.output.format,
             Self::Release(args) => args.output.format,
             Self::Status(args) => args.output.format,
+            Self::Clean(args) => args.output.format,
             #[cfg(feature = "sandbox")]
             Self::Sandbox(_) => Format::Text,
             #[cfg(feature = "sandbox")]
@@ -176,6 +184,9 @@ pub struct PlanArgs {
     /// List unchanged items too
     #[arg(long)]
     pub all: bool,
+    /// Write a line for each item there: `=` same, `+` only here, `-` only on the remote, `*` differs, `!` error
+    #[arg(long, value_name = "FILE|-")]
+    pub combined: Option<PathBuf>,
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,
@@ -310,6 +321,9 @@ pub struct VerifyArgs {
     /// List what matches too
     #[arg(long)]
     pub all: bool,
+    /// Write a line for each item there: `=` same, `+` only here, `-` only on the remote, `*` differs, `!` error
+    #[arg(long, value_name = "FILE|-")]
+    pub combined: Option<PathBuf>,
     /// Which jobs.
     #[command(flatten)]
     pub select: SelectArgs,
@@ -351,29 +365,6 @@ pub struct ReleaseArgs {
     /// Where to.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
-}
-
-/// `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Which manifest.
-    #[command(flatten)]
-    pub manifest: ManifestArgs,
-    /// Show so many runs
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub limit: usize,
-    /// Which part of the work the state is for: I of N, counted from 0
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<Shard>,
-    /// What goes to stdout.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Which endpoint the state is for: an address, or `sandbox`
-    #[arg(long, value_name = "URL", help_heading = "Connection")]
-    pub endpoint: Option<String>,
     /// Where state is.
     #[command(flatten)]
     pub state: StateArgs,

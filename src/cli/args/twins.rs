@@ -15,17 +15,20 @@ use super::Cli;
 const PREFIX: &str = "REDIVIS_INGEST_";
 
 /// Flags that change what a run means: never from the environment.
-const WITHOUT_TWIN: [&str; 11] = [
+const WITHOUT_TWIN: [&str; 14] = [
+    "combined",
     "detailed-exitcode",
     "dry-run",
     "help",
     "kill",
     "no-change-exit-code",
     "notes",
+    "null",
     "out",
     "plan",
     "program",
     "receipts",
+    "verified",
     "version",
 ];
 

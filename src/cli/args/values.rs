@@ -272,6 +272,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     Duration::try_from(signed).map_err(|_error| wrong())
 }
 
+/// A duration that may be told in days.
+pub(super) fn age(text: &str) -> Result<Duration, ValueError> {
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u32>().ok());
+    match days {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        None => duration(text)
+            .map_err(|_error| ValueError("write an age as in `90d`, `12h` or `1h30m`".to_owned())),
+    }
+}
+
 /// A duration above zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, ValueError> {
     let found = duration(text)?;

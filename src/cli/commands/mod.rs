@@ -1,6 +1,7 @@
 //! One module per command, and the table that leads to them.
 
 pub mod check;
+pub mod clean;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli, context: &Context<'_>) -> Result<ExitCode, Failure> {
         Command::Verify(args) => verify::run(&args, context),
         Command::Release(args) => release::run(&args, context),
         Command::Status(args) => status::run(&args, context),
+        Command::Clean(args) => clean::run(&args, context),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(&args, context),
         #[cfg(feature = "sandbox")]

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::args::{Format, PlanArgs};
+use crate::cli::combined::CombinedList;
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
@@ -14,7 +15,7 @@ use crate::cli::rejects::FirstRejects;
 use crate::cli::warnings;
 use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
-use crate::plan::{Plan, PlanLines};
+use crate::plan::{Checked, Plan, PlanLines, Unchanged, findings};
 use crate::report::write_plan;
 
 /// Runs the command.
@@ -24,6 +25,7 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     if let Some(path) = &args.out {
         check_writable(path)?;
     }
+    let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
     let workplace = Workplace::open(
         manifest,
         WorkplaceArgs {
@@ -39,12 +41,17 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     context.adopt(&workplace);
     let rejects = Mutex::new(FirstRejects::default());
     let first = || rejects.lock().unwrap_or_else(PoisonError::into_inner);
+    let on_unchanged = |one: Unchanged<'_>| {
+        if let Some(combined) = &combined {
+            combined.add(&Checked::matching(&one));
+        }
+    };
     let planning = Planning {
         workplace: &workplace,
         context,
         events: &EventSink::default(),
         on_reject: &|job, reject| first().add(job, || reject.to_string()),
-        on_unchanged: None,
+        on_unchanged: combined.is_some().then_some(&on_unchanged as _),
     };
     let plan = planning.make(&PlanRequest::of_plan(args))?;
     workplace.store.flush().map_err(Failure::from)?;
@@ -54,7 +61,17 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| first().of(&job.job)).say(context);
     let shown = first().all();
-    show(args, context, &workplace, &plan, &shown)?;
+    match combined {
+        Some(combined) => {
+            let is_result = combined.is_stdout();
+            findings(&plan, &mut |checked| combined.add(&checked));
+            combined.finish()?;
+            if !is_result {
+                show(args, context, &workplace, &plan, &shown)?;
+            }
+        }
+        None => show(args, context, &workplace, &plan, &shown)?,
+    }
     Ok(exit_of(args, &plan))
 }
 

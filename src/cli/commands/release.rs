@@ -48,6 +48,7 @@ pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failur
             output: &args.output,
             files: &args.report,
             receipts: None,
+            ca_cert: args.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,
@@ -99,6 +100,7 @@ fn verify_and_release(
         reporting.events(),
         &request,
         (show, false),
+        &|_| {},
         &|_| {},
     )?;
     Problems::of_sources(&plan).say(context);

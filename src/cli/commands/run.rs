@@ -58,6 +58,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
             output: &args.output,
             files: &args.report,
             receipts: args.receipts.as_deref(),
+            ca_cert: args.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,
@@ -124,6 +125,7 @@ fn plan_and_execute(
         })?;
     }
     reporting.show_plan(&plan)?;
+    reporting.jobs_begin(&plan);
     warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| rejects.first_of(&job.job)).say(context);
     if let Some(exit) = exit_of_problems(&plan) {
@@ -217,6 +219,7 @@ fn dry_run(args: &RunArgs) -> PlanArgs {
         detailed_exitcode: false,
         hash: false,
         all: false,
+        combined: None,
         output: args.output.clone(),
         transfer: args.transfer.clone(),
         connection: args.connection.clone(),

@@ -1,5 +1,8 @@
 //! `status`: past runs, and what is left of them.
 
+use std::io::Write as _;
+use std::path::Path;
+
 use crate::cli::args::{Format, StatusArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
@@ -7,7 +10,9 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::settings::{EndpointChoice, state_key, state_location};
 use crate::cli::workplace::load_manifest;
-use crate::state::{PastRun, StateLocation, StateStore};
+use crate::manifest::{Manifest, Source};
+use crate::source::{ResolveOptions, resolve_files};
+use crate::state::{PastRun, StateLocation, StateStore, VerifiedFile};
 
 /// Runs the command.
 pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
@@ -34,6 +39,9 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     let opened = StateStore::open(&location, &key).map_err(Failure::from)?;
     for warning in &opened.warnings {
         tracing::warn!("{warning}");
+    }
+    if args.verified {
+        return list_verified(args, &manifest, &opened.store, context);
     }
     let runs = opened.store.runs(args.limit).map_err(Failure::from)?;
     let sessions = opened
@@ -65,6 +73,61 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
         }
     }
     Ok(ExitCode::Done)
+}
+
+/// The local files whose bytes were seen on the remote. Nothing is asked of it now.
+fn list_verified(
+    args: &StatusArgs,
+    manifest: &Manifest,
+    store: &StateStore,
+    context: &Context<'_>,
+) -> Result<ExitCode, Failure> {
+    let digests = store.load_digests().map_err(Failure::from)?;
+    let mut out = Output::stdout();
+    let mut written = Ok(());
+    for job in &manifest.jobs {
+        let Source::Files(source) = &job.source else {
+            continue;
+        };
+        let options = ResolveOptions {
+            root: &manifest.root,
+            allow_empty: true,
+            now_ns: (context.environment.clock())(),
+            cancel: &context.cancel,
+        };
+        let resolved = resolve_files(&options, source).map_err(Failure::from)?;
+        let table = job.table.to_string();
+        for file in &resolved.files {
+            let receipt = store
+                .receipt(&table, file.name.as_str())
+                .map_err(Failure::from)?;
+            let is_same = |receipt: &VerifiedFile| {
+                receipt.size == file.fingerprint.size
+                    && digests.md5(&file.fingerprint) == Some(receipt.md5)
+            };
+            if receipt.as_ref().is_some_and(is_same) {
+                let path = file.path(&manifest.root);
+                written = written.and_then(|()| write_path(&mut out, args, &path));
+            }
+        }
+    }
+    out.finish(written)?;
+    Ok(ExitCode::Done)
+}
+
+fn write_path(out: &mut Output, args: &StatusArgs, path: &Path) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    match args.output.format {
+        Format::Text => {
+            out.write_all(path.as_os_str().as_bytes())?;
+            out.write_all(if args.null { b"\0" } else { b"\n" })
+        }
+        Format::Json | Format::Ndjson => {
+            let line = serde_json::json!({ "type": "verified", "path": path.to_string_lossy() });
+            writeln!(out, "{line}")
+        }
+    }
 }
 
 fn line_of(run: &PastRun) -> String {

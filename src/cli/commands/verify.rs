@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::cli::args::{Format, VerifyArgs};
+use crate::cli::combined::CombinedList;
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
@@ -15,13 +16,14 @@ use crate::cli::verifying::{Show, Shown, Verified, exit_of, read_back, verify_so
 use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::manifest::Release;
-use crate::plan::{Finding, Unchanged, verify_receipts};
+use crate::plan::{Checked, Finding, Unchanged, verify_receipts};
 use crate::report::{ReceiptReader, VerifyFacts, VerifyTally, verify_line, write_verify};
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
     let started_ms = context.environment.now_ms();
+    let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
     let workplace = Workplace::open(
         manifest,
@@ -37,9 +39,18 @@ pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     )?;
     context.adopt(&workplace);
     let place = (&workplace, context);
+    let show = match &combined {
+        Some(combined) if combined.is_stdout() => Show::Nothing,
+        _ => show(args.output.format),
+    };
+    let each = |checked: &Checked| {
+        if let Some(combined) = &combined {
+            combined.add(checked);
+        }
+    };
     let (tally, exit, datasets) = match &args.receipts {
-        Some(folder) => from_receipts(args, place, folder)?,
-        None => from_sources(args, place)?,
+        Some(folder) => from_receipts(args, place, folder, (show, &each))?,
+        None => from_sources(args, place, (show, &each))?,
     };
     let facts = VerifyFacts {
         manifest: workplace.manifest.name.to_string(),
@@ -49,6 +60,13 @@ pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure
         millis: u64::try_from(context.environment.now_ms() - started_ms).unwrap_or(0),
         exit: (exit.number(), exit.name()),
     };
+    if let Some(combined) = combined {
+        let is_result = combined.is_stdout();
+        combined.finish()?;
+        if is_result {
+            return Ok(exit);
+        }
+    }
     let mut out = Output::stdout();
     match args.output.format {
         Format::Text => {
@@ -61,6 +79,8 @@ pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure
 }
 
 type Found = (VerifyTally, ExitCode, Vec<(String, String)>);
+/// How findings are shown, and who is told of each.
+type Telling<'a> = (Show, &'a (dyn Fn(&Checked) + Sync));
 
 fn show(format: Format) -> Show {
     match format {
@@ -78,6 +98,7 @@ fn request(args: &VerifyArgs) -> PlanRequest {
 fn from_sources(
     args: &VerifyArgs,
     (workplace, context): (&Workplace, &Context<'_>),
+    (show, each): Telling<'_>,
 ) -> Result<Found, Failure> {
     let collector = Collector::default();
     let wants_receipts = args.write_receipts.is_some();
@@ -90,8 +111,9 @@ fn from_sources(
         (workplace, context),
         &EventSink::default(),
         &request(args),
-        (show(args.output.format), args.all),
+        (show, args.all),
         &met,
+        each,
     )?;
     Problems::of_sources(&plan).say(context);
     if let Some(folder) = &args.write_receipts {
@@ -105,10 +127,11 @@ fn from_receipts(
     args: &VerifyArgs,
     (workplace, context): (&Workplace, &Context<'_>),
     folder: &Path,
+    (show, each): Telling<'_>,
 ) -> Result<Found, Failure> {
     let mut reader = ReceiptReader::open(folder, &owner(workplace, context))?;
     let mut tally = VerifyTally::default();
-    let mut shown = Shown::new(show(args.output.format), context);
+    let mut shown = Shown::new(show, context);
     let planning = Planning {
         workplace,
         context,
@@ -124,6 +147,7 @@ fn from_receipts(
             &mut || reader.next_receipt().map_err(Failure::from),
             &mut |checked| {
                 tally.add(&checked);
+                each(&checked);
                 if args.all || checked.finding != Finding::Matches {
                     shown.line(&checked);
                 }

@@ -54,7 +54,7 @@ impl Environment {
     }
 
     /// The variables for a run against an emulator on this machine: without the
-    /// user's token and settings, and without proxies.
+    /// user's token and settings, without proxies, and telling nobody's lineage.
     pub fn for_rehearsal(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         const LEFT_OUT: [&str; 6] = [
             "https_proxy",
@@ -66,7 +66,9 @@ impl Environment {
         ];
         self.variables.iter().filter_map(|(name, value)| {
             let text = name.to_string_lossy();
-            let is_ours = text.starts_with("REDIVIS_API_") || text.starts_with("REDIVIS_INGEST_");
+            let is_ours = ["REDIVIS_API_", "REDIVIS_INGEST_", "OPENLINEAGE_"]
+                .iter()
+                .any(|start| text.starts_with(start));
             let is_kept = !is_ours && !LEFT_OUT.contains(&text.as_ref());
             is_kept.then_some((name.as_os_str(), value.as_os_str()))
         })

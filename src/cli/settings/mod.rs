@@ -2,6 +2,7 @@
 //! the process's environment and of the clock; all else gets values.
 
 mod environment;
+mod lineage;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::redivis::{AddressError, Endpoint};
 use crate::state::{StateKey, StateLocation};
 
 pub use environment::{Clock, Environment, system_clock_ms};
+pub use lineage::{LineageSettings, LineageTarget};
 
 /// The platform's own address (docs: rest-api/general-structure).
 pub const DEFAULT_ENDPOINT: &str = "https://redivis.com/api/v1";
@@ -133,7 +135,8 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    fn of(environment: &Environment) -> Self {
+    /// From the environment.
+    pub fn of(environment: &Environment) -> Self {
         let either = |lower: &str, upper: &str| {
             let found = environment.text(lower).or_else(|| environment.text(upper));
             found.map(str::to_owned)

@@ -7,6 +7,7 @@
 //! once a minute. It decides nothing about repeating.
 
 mod layers;
+mod notice;
 mod resolver;
 mod setup;
 
@@ -21,6 +22,8 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector,
 };
 use ureq::{Agent, Proxy, SendBody};
+
+pub use self::notice::{Notice, NoticeError};
 
 use self::layers::{EarlyConnector, MarkConnector};
 use self::resolver::CachingResolver;

@@ -6,6 +6,7 @@
 
 mod bars;
 mod lines;
+mod status;
 mod tally;
 
 use std::io::{self, Write};
@@ -17,6 +18,8 @@ use crate::event::Event;
 use bars::Bars;
 use indicatif::MultiProgress;
 use lines::{EventLines, PlainLines};
+
+pub use status::{RunStatus, StatusFacts};
 
 /// How often a reporter is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -90,6 +93,7 @@ pub fn drain(
     events: &Receiver<Event>,
     mut reporter: Box<dyn Reporter + Send>,
     recording: Recording,
+    status: &RunStatus,
 ) -> Samples {
     let Recording {
         mut recorder,
@@ -103,6 +107,7 @@ pub fn drain(
             }
             Ok(event) => {
                 recorder.event(elapsed_ms(), &event);
+                status.add(&event);
                 reporter.event(&event);
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -63,6 +63,16 @@ impl Tally {
         self.done.bytes += bytes;
     }
 
+    /// What is done so far.
+    pub(super) fn done(&self) -> Totals {
+        self.done
+    }
+
+    /// Items that failed.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
+    }
+
     /// The phase's word.
     pub(super) fn phase_word(&self) -> &'static str {
         self.phase.map_or("starting", Phase::as_str)

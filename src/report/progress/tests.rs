@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use super::*;
-use crate::event::{EventSink, Phase, Totals, What};
+use crate::event::{Active, EventSink, Phase, Totals, What};
 
 /// A writer whose text can be read later.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,7 @@ fn draining_ends_with_the_run_or_with_the_last_sender() {
     let screen = log_screen();
     for ends_itself in [true, false] {
         let (sender, receiver) = mpsc::channel();
-        let sink = EventSink::new(sender);
+        let sink = EventSink::new(sender, Active::default());
         sink.send(Event::Phase(Phase::Checking));
         if ends_itself {
             sink.send(Event::RunFinished);
@@ -185,6 +185,7 @@ fn draining_ends_with_the_run_or_with_the_last_sender() {
                 recorder: Recorder::new(Box::new(|| 2)),
                 elapsed_ms: Box::new(|| 30),
             },
+            &RunStatus::default(),
         );
 
         assert_eq!(out.text(), "[00:00:00] checking\n");

@@ -192,6 +192,43 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Removes a folder that no emulator uses and in which nothing was written after
+/// `before_ms` (milliseconds since 1970). Answers its bytes, or why it stays.
+pub(super) fn remove_stale(
+    folder: &Path,
+    before_ms: i64,
+    dry_run: bool,
+) -> Result<Option<u64>, SandboxError> {
+    let failed = |source| SandboxError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    // One without a log has never been used.
+    let Ok(log) = folder.join(LOG).metadata() else {
+        return Ok(None);
+    };
+    let modified = log.modified().map_err(failed)?;
+    let written = modified.duration_since(std::time::UNIX_EPOCH);
+    let written_ms = written.map_or(0, |since| since.as_millis());
+    if i128::from(before_ms) < i128::try_from(written_ms).unwrap_or(i128::MAX) {
+        return Ok(None);
+    }
+    let lock = lock_folder(folder)?;
+    let entries = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .filter_map(Result::ok);
+    let sizes = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    let bytes = sizes.sum();
+    if !dry_run {
+        std::fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    drop(lock);
+    Ok(Some(bytes))
+}
+
 fn lock_folder(folder: &Path) -> Result<File, SandboxError> {
     let path: PathBuf = folder.join("lock");
     let failed = |source| SandboxError::Folder {

@@ -5,6 +5,7 @@
 //! sources and bulk uploads of them.
 
 mod files;
+mod place;
 mod tables;
 mod walk;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{CancelToken, FileName, Fingerprint, SourceKey, UploadType};
 
 pub use files::resolve_files;
+pub use place::literal_place;
 pub use tables::{resolve_rows, resolve_uploads};
 
 /// What resolving rests on, the entries apart.

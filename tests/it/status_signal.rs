@@ -1,0 +1,166 @@
+//! SIGUSR1: a run says what goes on, and goes on.
+
+use std::process::Child;
+
+use redivis_ingest::sandbox::{Character, Fault, FaultScript, Nth, Operation};
+use serde_json::Value;
+
+use crate::harness::{Outcome, SCANS, World, end_of, signal, under_both};
+
+/// A run whose transfer of one file stands still, and that has a second one done.
+fn stalled(args: &[&str]) -> (World, Child) {
+    let world = World::new(Character::Friendly);
+    world
+        .manifest(SCANS)
+        .file("data/large", vec![b'a'; 2_000_000]);
+    world.faults(FaultScript::none().with(
+        Operation::PutFile,
+        Nth::After(0),
+        Fault::Stall { ms: 3_600_000 },
+    ));
+    let run = world.start_run(args);
+    world.wait_for(Operation::CreateTempUploads, 1);
+    (world, run)
+}
+
+/// Asks until the answer names the file, then ends the run.
+fn asked(mut run: Child) -> Outcome {
+    use std::io::{BufRead as _, BufReader};
+
+    let stderr = run.stderr.take().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let mut text = String::new();
+    // The transfer may begin a moment after the call before it.
+    for _ in 0..200 {
+        signal(&run, "USR1");
+        while let Ok(line) = lines.recv_timeout(std::time::Duration::from_millis(100)) {
+            text = format!("{text}{line}\n");
+        }
+        if text.contains("data/large") {
+            break;
+        }
+    }
+    assert!(run.try_wait().unwrap().is_none(), "it goes on: {text}");
+    signal(&run, "TERM");
+    let mut outcome = end_of(run).exits(143);
+    outcome.stderr = text;
+    outcome
+}
+
+#[test]
+fn a_run_says_what_goes_on_and_goes_on() {
+    for args in [&["--progress", "plain"][..], &["--quiet"]] {
+        let (world, run) = stalled(args);
+
+        let outcome = asked(run);
+
+        let id = world.run_ids().pop().unwrap();
+        assert!(
+            outcome
+                .stderr
+                .contains(&format!("status of run {id}: sending after ")),
+            "{outcome:?}"
+        );
+        assert!(
+            outcome.stderr.contains("\n  done     0 of 1 files\n"),
+            "{outcome:?}"
+        );
+        assert!(
+            outcome.stderr.contains(" 0 repeated, 0 rate-limited"),
+            "{outcome:?}"
+        );
+        let now = outcome
+            .stderr
+            .lines()
+            .rfind(|line| line.starts_with("  now "))
+            .unwrap();
+        assert!(
+            now.contains("/data/large: ") && now.contains(" of 1.9 MiB for "),
+            "{now}"
+        );
+        assert!(!outcome.stderr.contains('\x1b'), "{outcome:?}");
+        assert_eq!(world.report()["stopped_by"], "sigterm");
+    }
+}
+
+#[test]
+fn for_programs_it_is_a_line_of_json_among_the_events() {
+    let (_world, run) = stalled(&["--format", "ndjson"]);
+
+    let outcome = asked(run);
+
+    let lines: Vec<Value> = outcome
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let status = lines.iter().rfind(|line| line["type"] == "status").unwrap();
+    assert_eq!(status["phase"], "sending");
+    assert_eq!(status["planned"]["files"], 1);
+    assert_eq!(status["done"]["files"], 0);
+    assert_eq!(status["active"][0]["bytes"], 2_000_000);
+    assert_eq!(status["active"].as_array().unwrap().len(), 1);
+}
+
+/// From the lock to the end, on the threads of the run too: the waits are told by
+/// those that send.
+#[test]
+fn each_line_of_the_log_as_json_has_the_run_s_id() {
+    under_both(|world| {
+        world.manifest(SCANS);
+        for number in 0..20 {
+            world.file(&format!("data/{number}"), "some bytes");
+        }
+        let refused = Fault::Status {
+            code: 503,
+            retry_after: None,
+        };
+        let once = |operation| FaultScript::none().with(operation, Nth::First(1), refused);
+        world.faults(once(Operation::PutFile));
+        let args = [
+            "--log-format",
+            "json",
+            "--log-level",
+            "trace",
+            "--progress",
+            "none",
+        ];
+
+        let outcome = world.run(&args).exits(0);
+
+        let id = world.run_ids().pop().unwrap();
+        let mut messages = Vec::new();
+        for line in outcome.stderr.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["run_id"], id.as_str(), "{line}");
+            messages.push(line["message"].as_str().unwrap().to_owned());
+        }
+        assert!(messages.contains(&"waiting".to_owned()), "{messages:?}");
+    });
+}
+
+#[test]
+fn the_bars_are_not_torn() {
+    let (_world, run) = stalled(&["--progress", "tty"]);
+
+    let outcome = asked(run);
+
+    // Each line of the answer stands by itself, whatever was drawn before it.
+    let lines = outcome.stderr.lines();
+    let heads = lines.filter(|line| line.contains("status of run ")).count();
+    assert!(heads > 0, "{outcome:?}");
+    for line in outcome
+        .stderr
+        .lines()
+        .filter(|line| line.contains("  calls "))
+    {
+        assert!(line.trim_end().ends_with(" in all"), "{line:?}");
+    }
+}
