@@ -37,6 +37,7 @@ pub(super) fn write_totals(
     let facts = [
         ("create", acts.created()),
         ("change", some(acts.changed_tables, "table")),
+        ("describe", some(acts.variables, "variable")),
         ("send", acts.sent(totals.send)),
         ("delete", amount_of(totals.delete, "upload")),
         ("replace", replaced.unwrap_or_default()),
@@ -139,6 +140,7 @@ struct Acts {
     versions: u64,
     tables: u64,
     changed_tables: u64,
+    variables: u64,
     files: u64,
     parts: u64,
     uploads: u64,
@@ -153,6 +155,7 @@ impl Acts {
                 (Action::Create, Subject::Version(_)) => acts.versions += 1,
                 (Action::Create, Subject::Table(_)) => acts.tables += 1,
                 (Action::Update, Subject::Table(_)) => acts.changed_tables += 1,
+                (Action::Update, Subject::Variable(_)) => acts.variables += 1,
                 (Action::Release, _) => acts.releases += 1,
                 (Action::Send, Subject::File(_)) => acts.files += 1,
                 (Action::Send, Subject::Part(_)) => acts.parts += 1,
@@ -200,6 +203,7 @@ pub(super) fn listed(things: &[(u64, String)]) -> String {
 fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
     let Calls {
         tables,
+        variables,
         temp_uploads,
         raw_files,
         uploads,
@@ -212,6 +216,7 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
             tables,
             format!("{} for versions and tables", number(tables)),
         ),
+        (variables, format!("{} for variables", number(variables))),
         (
             temp_uploads,
             format!("{} tempUploads", number(temp_uploads)),
