@@ -111,6 +111,7 @@ fn of_item(job: Option<&JobPlan>, item: &Item) -> Failure {
         } => (trouble.code, trouble.help),
         Subject::Version(_)
         | Subject::Table(_)
+        | Subject::Variable(_)
         | Subject::File(_)
         | Subject::RemoteFile(_)
         | Subject::Part(_)
@@ -136,6 +137,11 @@ fn of_subject(item: &Item) -> String {
     let named = match &item.subject {
         Subject::Version(dataset) => format!("version `next` of `{dataset}`"),
         Subject::Table(table) => format!("table `{}`", table.table.table()),
+        Subject::Variable(variable) => format!(
+            "variable `{}` of table `{}`",
+            variable.name,
+            variable.table.table()
+        ),
         Subject::File(file) => format!("`{}`", file.shown),
         Subject::RemoteFile(file) => format!("remote file `{}`", file.name),
         Subject::Part(part) => format!("`{}`", part.shown),
@@ -148,6 +154,12 @@ fn of_subject(item: &Item) -> String {
     };
     format!("{named}: {}", crate::report::reason_words(item))
 }
+
+/// Something is said of a variable that the table has not.
+const UNKNOWN_VARIABLE: (&str, &str) = (
+    "plan/unknown-variable",
+    "correct its name under `variables`, or take it out: names are those of the platform, with `_` for whatever is no letter and no digit",
+);
 
 /// The code and the help for what a plan says no to.
 fn of_reason(reason: Reason) -> (&'static str, &'static str) {
@@ -197,6 +209,7 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "plan/partial-replace",
             "run the whole manifest: without `--select`, `--tag` and `--shard`",
         ),
+        Reason::UnknownVariable => UNKNOWN_VARIABLE,
         Reason::WrongKind => (
             "plan/wrong-kind",
             "write to another table: a table holds files or rows, for ever",

@@ -85,6 +85,8 @@ pub enum Phase {
     Deleting,
     /// The last look.
     Checking,
+    /// Saying what variables mean.
+    Describing,
     /// Releasing.
     Releasing,
 }
@@ -99,6 +101,7 @@ impl Phase {
             Self::Confirming => "confirming",
             Self::Deleting => "deleting",
             Self::Checking => "checking",
+            Self::Describing => "describing",
             Self::Releasing => "releasing",
         }
     }
@@ -115,6 +118,8 @@ pub enum What {
     Upload,
     /// A table.
     Table,
+    /// A variable of a table.
+    Variable,
     /// A version.
     Version,
     /// A deletion.
@@ -129,6 +134,7 @@ impl What {
             Self::Part => "part",
             Self::Upload => "upload",
             Self::Table => "table",
+            Self::Variable => "variable",
             Self::Version => "version",
             Self::Deletion => "deletion",
         }

@@ -151,6 +151,9 @@ pub enum StepError {
         /// Which, with its value.
         setting: String,
     },
+    /// Something is said of a variable that the table has not.
+    #[error("{0}")]
+    NoVariable(String),
     /// An upload could not be removed.
     #[error("upload `{0}` is still there after its deletion")]
     NotDeleted(String),
@@ -232,6 +235,7 @@ impl StepError {
             | Self::BadRecords { .. }
             | Self::RowsRefused { .. }
             | Self::SettingIgnored { .. }
+            | Self::NoVariable(_)
             | Self::ReleaseRefused { waits: false, .. } => FailKind::Failed,
             Self::Unconfirmed { .. } => FailKind::Unconfirmed,
             // What it waits for has its own failure, which says more.

@@ -46,6 +46,7 @@ impl<'a> FileJob<'a> {
                 Subject::File(file) => Some(file),
                 Subject::Version(_)
                 | Subject::Table(_)
+                | Subject::Variable(_)
                 | Subject::RemoteFile(_)
                 | Subject::Part(_)
                 | Subject::Upload(_)

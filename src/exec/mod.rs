@@ -3,8 +3,8 @@
 //! The coordinator runs on the calling thread and hands flat tasks to one rayon
 //! pool for the network and a small one for hashing and encoding; no task waits
 //! for another. The order is always the same: versions and tables, broken items
-//! deleted, sending, confirming, superseded items deleted, the last look, the
-//! release. Intent is stored before effect, effect before report.
+//! deleted, sending, confirming, superseded items deleted, the last look, what is
+//! said of variables, the release. Intent is stored before effect, effect before report.
 
 mod attach;
 mod bisect;
@@ -28,6 +28,7 @@ mod tables;
 mod temps;
 mod unreached;
 mod uploads;
+mod variables;
 
 pub use context::{ExecContext, ExecOptions, Protocol, RefusedRow};
 pub use error::StepError;

@@ -12,6 +12,7 @@ use super::look::{Wanted, look_at_parts, look_at_release};
 use super::outcome::Ends;
 use super::rows::SentPart;
 use super::temps::CallSize;
+use super::variables::unsaid;
 use crate::event::{Event, FailKind, ItemEnd, Phase, RunEnd, What};
 use crate::plan::{Action, DatasetPlan, JobPlan, Plan, observe_dataset};
 
@@ -85,7 +86,11 @@ pub(super) fn release_datasets(
             Some(obstacle) => Err(refused(obstacle.clone())),
             None => match failed_guard(shared, plan, dataset) {
                 Ok(Some(why)) => Err(refused(Obstacle { why, waits: false })),
-                Ok(None) => release_one(shared, dataset, draft, finished),
+                Ok(None) => match unsaid(shared, dataset) {
+                    Ok(Some(why)) => Err(refused(Obstacle { why, waits: false })),
+                    Ok(None) => release_one(shared, dataset, draft, finished),
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             },
         };

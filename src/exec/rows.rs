@@ -71,6 +71,7 @@ impl<'a> RowsJob<'a> {
                 Subject::Part(part) => Some(((part.input, part.cut), part)),
                 Subject::Version(_)
                 | Subject::Table(_)
+                | Subject::Variable(_)
                 | Subject::File(_)
                 | Subject::RemoteFile(_)
                 | Subject::Upload(_)

@@ -18,6 +18,7 @@ use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
 use super::unreached::add_not_reached;
 use super::uploads::{UploadsJob, confirm_uploads, send_uploads};
+use super::variables::describe;
 use crate::base::{PartIdentity, PartName, TableRef, Version};
 use crate::event::{End, Event, ItemEnd, Phase, RunEnd, Totals, What};
 use crate::manifest::Source;
@@ -71,6 +72,7 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         }
         explain_refused(shared, &drafts, job);
     }
+    describe(shared, plan, (&drafts, &ready), &complete_jobs);
     context.events.send(Event::Phase(Phase::Releasing));
     let so_far = RunEnd {
         items: ends.snapshot(),
@@ -105,6 +107,7 @@ fn totals(plan: &Plan) -> Totals {
             Subject::Upload(_) => totals.uploads += 1,
             Subject::Version(_)
             | Subject::Table(_)
+            | Subject::Variable(_)
             | Subject::RemoteFile(_)
             | Subject::Listed(_)
             | Subject::Source { .. } => {}

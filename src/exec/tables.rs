@@ -5,6 +5,7 @@
 use super::context::Shared;
 use super::draft::Draft;
 use super::error::StepError;
+use crate::base::metadata::same_text;
 use crate::base::{MergeStrategy, TableRef, Version};
 use crate::event::ItemEnd;
 use crate::event::What;
@@ -106,7 +107,8 @@ fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepErr
             }
             settle_settings(shared, table)
         }
-        Subject::File(_)
+        Subject::Variable(_)
+        | Subject::File(_)
         | Subject::RemoteFile(_)
         | Subject::Part(_)
         | Subject::Upload(_)
@@ -170,7 +172,7 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
         description: table
             .description
             .clone()
-            .filter(|text| found.description.as_deref() != Some(text.as_str())),
+            .filter(|text| !same_text(Some(text), found.description.as_deref())),
     };
     let unconfirmed = || StepError::Unconfirmed {
         name: table.table.to_string(),

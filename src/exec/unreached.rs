@@ -19,6 +19,7 @@ pub fn drifted(line: &ItemLine) -> ItemEnd {
     let what = match line.what.as_str() {
         "version" => What::Version,
         "table" => What::Table,
+        "variable" => What::Variable,
         "part" => What::Part,
         "upload" => What::Upload,
         "listed" => What::Deletion,
@@ -72,6 +73,7 @@ pub(super) fn add_not_reached(plan: &Plan, end: &mut RunEnd) {
         let what = match item.subject {
             Subject::Version(_) => What::Version,
             Subject::Table(_) => What::Table,
+            Subject::Variable(_) => What::Variable,
             Subject::File(_) | Subject::RemoteFile(_) | Subject::Source { .. } => What::File,
             Subject::Part(_) => What::Part,
             Subject::Upload(_) => What::Upload,

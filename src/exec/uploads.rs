@@ -54,6 +54,7 @@ impl<'a> UploadsJob<'a> {
                 Subject::Upload(upload) => Some(upload.as_ref()),
                 Subject::Version(_)
                 | Subject::Table(_)
+                | Subject::Variable(_)
                 | Subject::File(_)
                 | Subject::RemoteFile(_)
                 | Subject::Part(_)

@@ -9,6 +9,7 @@ mod expand;
 mod keys;
 mod limits;
 mod load;
+mod metadata;
 mod model;
 mod problem;
 mod read;

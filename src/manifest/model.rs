@@ -2,13 +2,12 @@
 //! it has been checked, defaults are filled in, variables are expanded. Only
 //! `check.rs` makes these values.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{
     ByteCount, DatasetRef, ManifestName, MergeStrategy, Sha256Digest, TableRef, UploadOptions,
-    UploadType, VariableType,
+    UploadType, VariableMetadata, VariableType,
 };
 
 /// A whole manifest. At least one job; job names are unique; order is the
@@ -38,6 +37,13 @@ impl Manifest {
         self.tables
             .iter()
             .find(|settings| settings.table.matches(table))
+    }
+
+    /// Every variable of a table of which something is stated, each once, in the
+    /// order of `tables` and then of the jobs; all jobs count, selected or not.
+    /// The check has seen that no two places contradict each other.
+    pub fn variables_of(&self, table: &TableRef) -> Vec<(String, VariableMetadata)> {
+        super::metadata::variables_of(self, table)
     }
 
     /// Every dataset that some job writes, each once, in order of appearance.
@@ -106,6 +112,9 @@ pub struct TableSettings {
     pub merge: Option<MergeStrategy>,
     /// `None`: left as it is.
     pub description: Option<String>,
+    /// What is said of its variables, by name; names are unique under the
+    /// platform's escaping.
+    pub variables: Vec<(String, VariableMetadata)>,
 }
 
 /// One unit of work: sources of one kind into one table.
@@ -364,12 +373,8 @@ pub struct Variable {
     pub convert: Convert,
     /// A null is a reject.
     pub required: bool,
-    /// Metadata, never part of an identity.
-    pub label: Option<String>,
-    /// Metadata.
-    pub description: Option<String>,
-    /// Metadata.
-    pub value_labels: BTreeMap<String, String>,
+    /// What is said of it; never part of an identity.
+    pub metadata: VariableMetadata,
 }
 
 /// Where a variable's value comes from.

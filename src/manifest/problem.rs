@@ -109,6 +109,10 @@ codes! {
     BadVariableName = "bad-variable-name",
     /// Two variables whose names the platform takes for the same.
     DuplicateVariable = "duplicate-variable",
+    /// A label or a description that is longer than the platform takes, or than a label can be.
+    TooLong = "too-long",
+    /// A coded value that is no value of its variable's type.
+    BadCode = "bad-code",
     /// A schema file that cannot be read.
     SchemaFile = "schema-file",
 }

@@ -196,7 +196,10 @@ fn every_key_of_a_rows_job_is_read() {
     // A number keeps the digits that were written.
     assert_eq!(variables[4].from, ValueFrom::Constant("1.10".into()));
     assert_eq!(variables[4].kind, VariableType::String);
-    assert_eq!(variables[4].value_labels["1"], "one");
+    assert_eq!(
+        variables[4].metadata.value_labels.as_ref().unwrap()["1"],
+        "one"
+    );
     assert_eq!(rows.extra_columns, ExtraColumns::Drop);
     assert_eq!(rows.missing_columns, MissingColumns::Null);
     assert_eq!(rows.max_rejects, 3);
@@ -403,7 +406,7 @@ fn merge_keys_and_anchors_work() {
         (VariableType::Float, false)
     );
     assert_eq!(
-        (variables[1].kind, variables[1].label.as_deref()),
+        (variables[1].kind, variables[1].metadata.label.as_deref()),
         (VariableType::Float, Some("N"))
     );
     assert_eq!(variables[2].kind, VariableType::Integer);

@@ -13,6 +13,8 @@ pub(crate) const FILES_PER_CALL: u64 = 1000;
 pub struct Calls {
     /// Versions and tables created or changed.
     pub tables: u64,
+    /// Variables described.
+    pub variables: u64,
     /// `tempUploads`.
     pub temp_uploads: u64,
     /// `rawFiles`.
@@ -32,6 +34,7 @@ impl Calls {
     pub fn total(&self) -> u64 {
         let Self {
             tables,
+            variables,
             temp_uploads,
             raw_files,
             uploads,
@@ -39,7 +42,7 @@ impl Calls {
             deletes,
             reads,
         } = *self;
-        tables + temp_uploads + raw_files + uploads + insert_rows + deletes + reads
+        tables + variables + temp_uploads + raw_files + uploads + insert_rows + deletes + reads
     }
 
     /// Seconds that they take at least, at that many calls a second.
@@ -58,9 +61,14 @@ impl Calls {
 pub fn cost(plan: &Plan) -> Calls {
     let mut calls = Calls::default();
     for item in plan.datasets.iter().flat_map(|one| &one.items) {
-        match item.action {
-            Action::Create | Action::Update | Action::Release => calls.tables += 1,
-            Action::None | Action::Send | Action::Delete => {}
+        match (item.action, &item.subject) {
+            // Each is looked at before and after.
+            (Action::Update, Subject::Variable(_)) => {
+                calls.variables += 1;
+                calls.reads += 2;
+            }
+            (Action::Create | Action::Update | Action::Release, _) => calls.tables += 1,
+            (Action::None | Action::Send | Action::Delete, _) => {}
         }
     }
     for job in &plan.jobs {

@@ -422,6 +422,7 @@ fn note_renames(items: &mut [Item]) {
             Subject::File(file) => Some(((file.local.size, file.md5?), file.name.to_string())),
             Subject::Version(_)
             | Subject::Table(_)
+            | Subject::Variable(_)
             | Subject::RemoteFile(_)
             | Subject::Part(_)
             | Subject::Upload(_)

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Change;
 use super::cost::{Calls, cost};
 use super::model::{
     Action, Amount, Class, DraftIdentity, Item, JobPlan, PLAN_FORMAT, Plan, Subject,
@@ -52,9 +53,9 @@ pub struct ItemLine {
     /// Always `item`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// `version`, `table`, `file`, `part`, `upload`, `listed` or `source`.
+    /// `version`, `table`, `variable`, `file`, `part`, `upload`, `listed` or `source`.
     pub what: String,
-    /// The job; absent for versions and tables.
+    /// The job; absent for versions, tables and variables.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub job: Option<String>,
     /// The name on the remote, or the path of a source.
@@ -79,6 +80,9 @@ pub struct ItemLine {
     /// What the remote has under the name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Before>,
+    /// What changes of a table's or a variable's words.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changes: Vec<Change>,
     /// The stable code of what is wrong with a source.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
@@ -291,6 +295,7 @@ pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
         rows,
         md5: None,
         before: None,
+        changes: Change::of(&item.subject),
         code: None,
         note: item.note.clone(),
     };
@@ -302,6 +307,10 @@ pub fn item_line(job: Option<&JobPlan>, item: &Item) -> ItemLine {
         Subject::Table(table) => {
             "table".clone_into(&mut line.what);
             line.name = table.table.to_string();
+        }
+        Subject::Variable(variable) => {
+            "variable".clone_into(&mut line.what);
+            line.name = variable.full_name();
         }
         Subject::File(file) => {
             "file".clone_into(&mut line.what);

@@ -3,11 +3,13 @@
 //! `observe` reads the remote through a [`crate::redivis::Reader`], which has
 //! only GET and HEAD, so planning cannot write. `diff` is pure: local against
 //! remote to a class and a reason. `files`, `rows` and `uploads` apply it to the
-//! three kinds of source, `tables` to versions and tables; `pending` finds what waits for a
+//! three kinds of source, `tables` to versions and tables, `variables` to what is said of
+//! variables; `pending` finds what waits for a
 //! release; `merge` looks at all
 //! jobs of a table that is replaced; `make` puts it together. The result is a
 //! [`Plan`]; `lines` is its canonical text, `cost` the calls it will make.
 
+mod changes;
 mod context;
 mod cost;
 mod diff;
@@ -29,8 +31,10 @@ mod saved;
 mod selection;
 mod tables;
 mod uploads;
+mod variables;
 mod verify;
 
+pub use changes::Change;
 pub use context::{Compare, PlanContext, PlanOptions, ReadBack, Stored, Unchanged};
 pub use cost::{Calls, cost};
 pub use error::PlanError;
@@ -41,10 +45,11 @@ pub use make::make_plan;
 pub use model::{
     Action, Amount, Class, DatasetPlan, DraftIdentity, FileSubject, Item, JobContent, JobPlan,
     ListedSubject, PLAN_FORMAT, PartSubject, Plan, Reason, RowsContent, RowsInputPlan, Subject,
-    TableSubject, Trouble, UploadSubject, Wanted,
+    TableBefore, TableSubject, Trouble, UploadSubject, VariableSubject, Wanted,
 };
-pub use observe::{DatasetView, TableView, observe_dataset, observe_table};
+pub use observe::{DatasetView, TableView, find_table, observe_dataset, observe_table};
 pub use receipt::{RECEIPTS_FORMAT, Receipt, ReceiptKey, verify_receipts};
 pub use saved::{SavedPlan, SavedPlanError, keep_only};
 pub use selection::{Selection, Shard};
+pub use variables::{is_named, told_in_full, unknown};
 pub use verify::{Checked, Finding, findings, settle};

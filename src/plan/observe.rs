@@ -197,7 +197,7 @@ pub fn observe_table(
 /// Looks for a table at a version that is there. "It does not exist" is held
 /// against the version's list of tables: who believed it wrongly would not see the
 /// rows that the table holds, and send them again.
-pub(super) fn find_table(
+pub fn find_table(
     reader: &Reader,
     call: &Call<'_>,
     table: &TableRef,

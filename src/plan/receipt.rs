@@ -96,6 +96,7 @@ impl Receipt {
             }
             Subject::Version(_)
             | Subject::Table(_)
+            | Subject::Variable(_)
             | Subject::RemoteFile(_)
             | Subject::Listed(_)
             | Subject::Source { .. } => return None,

@@ -7,6 +7,7 @@ use super::listed::Listing;
 use super::merge::owners_of;
 use super::model::{Action, Class, Item, JobPlan, Reason, Subject};
 use super::observe::{DatasetView, TableView};
+use super::variables::lacks_words;
 use crate::base::names::escaped;
 use crate::base::{PartName, TableRef, Version};
 use crate::manifest::{Others, Release};
@@ -20,7 +21,8 @@ pub(super) fn plan_release(
     context: &PlanContext<'_>,
     dataset: &DatasetView,
     views: &[TableView],
-    (jobs, has_work): (&[JobPlan], bool),
+    (jobs, items): (&[JobPlan], &[Item]),
+    has_work: bool,
 ) -> Result<Option<Item>, PlanError> {
     let Release::Yes { others, .. } = context.release else {
         return Ok(None);
@@ -45,9 +47,15 @@ pub(super) fn plan_release(
         || changed.iter().any(|(_, names)| !names.is_empty())
         || ours
             .iter()
-            .any(|view| has_ours(view) || draft.is_described_anew(view));
+            .any(|view| has_ours(view) || draft.is_described_anew(view))
+        || draft.has_new_words(&ours)?;
     if !is_pending {
         return Ok(None);
+    }
+    let mut refused = items.iter().filter(|item| item.class == Class::Conflict);
+    if let Some(item) = refused.next() {
+        let why = item.note.clone().unwrap_or_default();
+        return Ok(Some(release_item(dataset, Some((Reason::Held, why)))));
     }
     let refusal = match others {
         Others::Allow => None,
@@ -59,20 +67,25 @@ pub(super) fn plan_release(
             },
         },
     };
+    let refusal = refusal.map(|why| (Reason::ForeignUploads, why));
     Ok(Some(release_item(dataset, refusal)))
 }
 
-fn release_item(dataset: &DatasetView, refusal: Option<String>) -> Item {
-    let (class, reason, action) = if refusal.is_some() {
-        (Class::Conflict, Reason::ForeignUploads, Action::None)
+fn release_item(dataset: &DatasetView, refusal: Option<(Reason, String)>) -> Item {
+    let (class, action) = if refusal.is_some() {
+        (Class::Conflict, Action::None)
     } else {
-        (Class::Changed, Reason::Pending, Action::Release)
+        (Class::Changed, Action::Release)
+    };
+    let (reason, note) = match refusal {
+        Some((reason, why)) => (reason, Some(why)),
+        None => (Reason::Pending, None),
     };
     Item {
         class,
         reason,
         action,
-        note: refusal,
+        note,
         subject: Subject::Version(dataset.dataset.clone()),
     }
 }
@@ -163,6 +176,21 @@ impl<'a> Drafted<'a> {
             .as_ref()
             .zip(before)
             .is_some_and(|(now, before)| now.description != before.description)
+    }
+
+    /// Whether the draft says of a variable what the manifest says, and the release
+    /// does not: a killed run can leave that behind.
+    fn has_new_words(&self, ours: &[&TableView]) -> Result<bool, PlanError> {
+        let Some(current) = &self.current else {
+            return Ok(false);
+        };
+        for view in ours {
+            let is_released = self.before(view.table.table()).is_some();
+            if is_released && lacks_words(self.context, view, current)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Names of files that the draft has, and the release has not, or has with

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
+use super::changes::still_hold;
 use super::lines::{Header, ItemLine, item_line};
 use super::model::{Action, Class, Item, JobPlan, PLAN_FORMAT, Plan, Reason};
 use crate::base::{DatasetRef, TableRef};
@@ -242,7 +243,10 @@ fn leave_broken_wholes(plan: &mut Plan, drifted: &mut Vec<ItemLine>) {
 
 /// Whether two lines plan the same step from the same before-state.
 fn same_step(planned: &ItemLine, now: &ItemLine) -> bool {
-    planned.action == now.action
+    // A table that was made without all its settings gets the others now.
+    let is_finished = now.what == "table" && planned.action == "create" && now.action == "update";
+    (planned.action == now.action || is_finished)
+        && still_hold(&planned.changes, &now.changes, planned.class == "new")
         && planned.bytes == now.bytes
         && planned.rows == now.rows
         && planned.before == now.before

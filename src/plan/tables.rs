@@ -5,10 +5,13 @@ use super::context::PlanContext;
 use super::error::PlanError;
 use super::expect::judge;
 use super::model::{
-    Action, Class, DatasetPlan, Item, JobContent, JobPlan, Reason, Subject, TableSubject,
+    Action, Class, DatasetPlan, Item, JobContent, JobPlan, Reason, Subject, TableBefore,
+    TableSubject,
 };
 use super::observe::{DatasetView, TableView};
 use super::release::plan_release;
+use super::variables::plan_variables;
+use crate::base::metadata::same_text;
 use crate::manifest::{Job, Source};
 
 /// Guards that are about the whole job: the table's kind, what `prepare` allows,
@@ -98,6 +101,11 @@ pub(super) fn plan_dataset(
             .all(JobPlan::is_held);
         if !held {
             items.extend(plan_table(context, view, dataset, wants));
+            let free: Vec<&JobPlan> = jobs
+                .iter()
+                .filter(|job| job.table.matches(&view.table) && !job.is_held())
+                .collect();
+            items.extend(plan_variables(context, dataset, view, &free)?);
         }
     }
     let has_work = jobs
@@ -118,7 +126,13 @@ pub(super) fn plan_dataset(
             },
         );
     }
-    items.extend(plan_release(context, dataset, views, (jobs, has_work))?);
+    items.extend(plan_release(
+        context,
+        dataset,
+        views,
+        (jobs, &items),
+        has_work,
+    )?);
     Ok(DatasetPlan {
         dataset: dataset.dataset.clone(),
         base: dataset.base.clone(),
@@ -148,6 +162,7 @@ fn plan_table(
         is_file_index: wants.files,
         merge: settings.and_then(|one| one.merge),
         description: settings.and_then(|one| one.description.clone()),
+        before: TableBefore::default(),
     };
     let Some(remote) = &view.remote else {
         return wants.work.then_some(Item {
@@ -169,7 +184,11 @@ fn plan_table(
     });
     subject.description = subject
         .description
-        .filter(|text| remote.description.as_deref() != Some(text.as_str()));
+        .filter(|text| !same_text(Some(text), remote.description.as_deref()));
+    subject.before = TableBefore {
+        merge: remote.merge,
+        description: remote.description.clone(),
+    };
     if subject.merge.is_none() && subject.description.is_none() {
         return None;
     }

@@ -62,7 +62,7 @@ pub struct Checked {
     pub finding: Finding,
     /// The manifest allows it: it is told, and is no mismatch.
     pub allowed: bool,
-    /// `file`, `part`, `upload`, `listed`, `table` or `source`.
+    /// `file`, `part`, `upload`, `listed`, `table`, `variable` or `source`.
     pub what: String,
     /// The job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,7 @@ pub fn findings(plan: &Plan, each: &mut dyn FnMut(Checked)) {
         for item in &dataset.items {
             if let Some(finding) = of_table(dataset.draft.has_next, item) {
                 let mut checked = Checked::of(finding, item_line(None, item), item);
-                checked.table = Some(checked.name.clone());
+                checked.table = table_of(item);
                 each(checked);
             }
         }
@@ -154,17 +154,38 @@ pub fn findings(plan: &Plan, each: &mut dyn FnMut(Checked)) {
     }
 }
 
+fn table_of(item: &Item) -> Option<String> {
+    match &item.subject {
+        Subject::Table(table) => Some(table.table.to_string()),
+        Subject::Variable(variable) => Some(variable.table.to_string()),
+        Subject::Version(_)
+        | Subject::File(_)
+        | Subject::RemoteFile(_)
+        | Subject::Part(_)
+        | Subject::Upload(_)
+        | Subject::Listed(_)
+        | Subject::Source { .. } => None,
+    }
+}
+
 /// A version that is to be made, or released, is no content.
 fn of_table(has_next: bool, item: &Item) -> Option<Finding> {
-    let Subject::Table(table) = &item.subject else {
-        return None;
+    let has_words = match &item.subject {
+        Subject::Table(table) => table.description.is_some(),
+        Subject::Variable(_) => true,
+        Subject::Version(_)
+        | Subject::File(_)
+        | Subject::RemoteFile(_)
+        | Subject::Part(_)
+        | Subject::Upload(_)
+        | Subject::Listed(_)
+        | Subject::Source { .. } => return None,
     };
     match item.class {
         Class::New => Some(Finding::Missing),
+        Class::Conflict if item.reason == Reason::UnknownVariable => Some(Finding::Missing),
         // A released version tells no strategy, so it is only stated again.
-        Class::Changed | Class::Conflict => {
-            (has_next || table.description.is_some()).then_some(Finding::Differs)
-        }
+        Class::Changed | Class::Conflict => (has_next || has_words).then_some(Finding::Differs),
         Class::Unchanged
         | Class::Extra
         | Class::Superseded
@@ -225,6 +246,7 @@ fn is_attempted(job: &JobPlan, item: &Item) -> bool {
         Subject::Upload(upload) => &upload.identity,
         Subject::Version(_)
         | Subject::Table(_)
+        | Subject::Variable(_)
         | Subject::File(_)
         | Subject::RemoteFile(_)
         | Subject::Listed(_)

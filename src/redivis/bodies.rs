@@ -90,15 +90,10 @@ pub(super) struct ReleaseBody<'a> {
     pub(super) release_notes: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct VariablesBody<'a> {
-    pub(super) variables: Vec<VariableBody<'a>>,
-}
-
+/// Says what a variable means (contract 5.3).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct VariableBody<'a> {
-    pub(super) name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) label: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

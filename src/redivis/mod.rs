@@ -32,6 +32,7 @@ mod tests;
 mod token;
 pub mod transfer;
 mod trial;
+mod variable;
 mod wire;
 mod words;
 mod writer;

@@ -2,7 +2,9 @@
 //! counts are rows; a `None` is a field that the answer left out or had null.
 
 use super::endpoint::{AddressError, checked_path};
-use crate::base::{Md5Digest, MergeStrategy, SignedUrl, UploadOptions, UploadType, VariableType};
+use crate::base::{
+    Md5Digest, MergeStrategy, SignedUrl, UploadOptions, UploadType, VariableMetadata, VariableType,
+};
 
 /// The address of a resource, as the platform returned it: a path under the API
 /// base, checked to stay under it. Never computed by us (contract 6.4).
@@ -78,10 +80,8 @@ pub struct RemoteVariable {
     pub name: String,
     /// Its type; `None` for a word we do not know.
     pub kind: Option<VariableType>,
-    /// Its label.
-    pub label: Option<String>,
-    /// Its description, where the form has it.
-    pub description: Option<String>,
+    /// What is said of it. The list form has the label only (contract 5.3).
+    pub metadata: VariableMetadata,
 }
 
 /// An upload's life (contract 6.2).
@@ -220,17 +220,4 @@ pub enum SessionStatus {
     Offset(u64),
     /// 404 or 410: start again.
     Gone,
-}
-
-/// What to say of a variable; `None` leaves a field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VariablePatch {
-    /// Which one.
-    pub name: String,
-    /// `label`.
-    pub label: Option<String>,
-    /// `description`.
-    pub description: Option<String>,
-    /// `valueLabels`, as value and label.
-    pub value_labels: Option<Vec<(String, String)>>,
 }

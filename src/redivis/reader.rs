@@ -23,6 +23,7 @@ use super::model::{
 use super::request::{Answered, Repeat, Request};
 use super::retry::Call;
 use super::send::Http;
+use super::variable;
 use super::wire::{self, Page, WireError};
 
 /// Reads the remote. Cheap to clone; clones share connections and pace.
@@ -124,7 +125,22 @@ impl Reader {
         version: &Version,
     ) -> Result<Vec<RemoteVariable>, ApiError> {
         let path = format!("{}/variables", table_path(table, version));
-        self.list("variables", call, &path, wire::Variable::into_model)
+        self.list("variables", call, &path, variable::Variable::into_model)
+    }
+
+    /// One variable in its full form; `None`: the table has none of that name, or
+    /// does not exist.
+    pub fn variable(
+        &self,
+        call: &Call<'_>,
+        table: &TableRef,
+        version: &Version,
+        name: &str,
+    ) -> Result<Option<RemoteVariable>, ApiError> {
+        let found = self.get("variable", call, variable_path(table, version, name))?;
+        found
+            .map(|answer| answer.read(variable::Variable::into_model))
+            .transpose()
     }
 
     /// All uploads of a table, over all pages.
@@ -348,6 +364,11 @@ pub(super) fn dataset_path(dataset: &DatasetRef, version: &Version) -> String {
 
 pub(super) fn table_path(table: &TableRef, version: &Version) -> String {
     format!("/tables/{}", encode_segment(&table.at(version)))
+}
+
+pub(super) fn variable_path(table: &TableRef, version: &Version, name: &str) -> String {
+    let table = table_path(table, version);
+    format!("{table}/variables/{}", encode_segment(name))
 }
 
 /// First byte and total of `bytes 0-9/100`.

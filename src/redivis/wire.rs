@@ -8,13 +8,12 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::base::digest::DigestError;
-use crate::base::{Md5Digest, MergeStrategy, VariableType};
+use crate::base::{Md5Digest, MergeStrategy};
 
 use super::endpoint::AddressError;
 use super::limits::MOST_RESULTS;
 use super::model::{
-    RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVariable, RemoteVersion,
-    ResourceUri, UploadStatus,
+    RemoteDataset, RemoteFile, RemoteTable, RemoteUpload, RemoteVersion, ResourceUri, UploadStatus,
 };
 
 /// An answer with a field that cannot be what it is.
@@ -264,29 +263,6 @@ impl Table {
                 .and_then(MergeStrategy::from_word),
             description: self.description,
             created_at: self.created_at.map(|at| at.0),
-        })
-    }
-}
-
-/// `variable` (docs: resource-definitions/variable).
-#[derive(Debug, Deserialize)]
-pub(super) struct Variable {
-    name: Option<String>,
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    label: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-}
-
-impl Variable {
-    pub(super) fn into_model(self) -> Result<RemoteVariable, WireError> {
-        Ok(RemoteVariable {
-            name: self.name.ok_or(WireError::Missing { field: "name" })?,
-            kind: self.kind.as_deref().and_then(VariableType::from_word),
-            label: self.label,
-            description: self.description,
         })
     }
 }

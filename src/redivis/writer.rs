@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::{DatasetRef, MergeStrategy, SignedUrl, TableRef, UploadType, Version};
+use crate::base::{
+    DatasetRef, MergeStrategy, SignedUrl, TableRef, UploadType, VariableMetadata, Version,
+};
 
 use super::answer::Sink;
 use super::bodies;
@@ -17,9 +19,9 @@ use super::endpoint::{AddressError, encode_segment};
 use super::error::{ApiError, ApiErrorKind, Failure, Method};
 use super::model::{
     NewTable, NewTempUpload, RemoteFile, RemoteTable, RemoteUpload, RemoteVersion, ResourceUri,
-    StagedFile, TablePatch, TempUpload, TransferMode, UploadContent, VariablePatch,
+    StagedFile, TablePatch, TempUpload, TransferMode, UploadContent,
 };
-use super::reader::{Reader, dataset_path, table_path};
+use super::reader::{Reader, dataset_path, table_path, variable_path};
 use super::request::{Answered, Repeat, Request};
 use super::retry::Call;
 use super::send::Http;
@@ -106,32 +108,29 @@ impl Writer {
             .read(wire::Table::into_model)
     }
 
-    /// Says what variables mean.
-    pub fn update_variables(
+    /// Says what a variable means. What `metadata` does not state is left as it is;
+    /// an empty text, or no value labels, take away what there is. Values are
+    /// absolute, so that a repeat does no harm (contract 11).
+    pub fn update_variable(
         &self,
         call: &Call<'_>,
         table: &TableRef,
-        variables: &[VariablePatch],
+        name: &str,
+        metadata: &VariableMetadata,
     ) -> Result<(), ApiError> {
-        let label = |(value, label)| bodies::ValueLabelBody { value, label };
-        let body = bodies::VariablesBody {
-            variables: variables
-                .iter()
-                .map(|one| bodies::VariableBody {
-                    name: &one.name,
-                    label: one.label.as_deref(),
-                    description: one.description.as_deref(),
-                    value_labels: one.value_labels.as_ref().map(|labels| {
-                        labels
-                            .iter()
-                            .map(|(value, text)| label((value.as_str(), text.as_str())))
-                            .collect()
-                    }),
-                })
-                .collect(),
+        let labels = metadata.value_labels.as_ref();
+        let body = bodies::VariableBody {
+            label: metadata.label.as_deref(),
+            description: metadata.description.as_deref(),
+            value_labels: labels.map(|labels| {
+                labels
+                    .iter()
+                    .map(|(value, label)| bodies::ValueLabelBody { value, label })
+                    .collect()
+            }),
         };
-        let path = format!("{}/variables", table_path(table, &Version::Next));
-        let request = Request::api("update_variables", Method::Patch, path, Repeat::Freely);
+        let path = variable_path(table, &Version::Next, name);
+        let request = Request::api("update_variable", Method::Patch, path, Repeat::Freely);
         self.send_json(call, request, &body).map(drop)
     }
 

@@ -105,7 +105,7 @@ fn write_item(out: &mut dyn Write, style: &TextStyle, item: &Item) -> io::Result
             let help = trouble.map_or("", |trouble| trouble.help);
             write_fact(out, style, "help", help)?;
         }
-        Subject::Version(_) | Subject::Table(_) => {}
+        Subject::Version(_) | Subject::Table(_) | Subject::Variable(_) => {}
     }
     write_fact(out, style, "then", then(item.action))
 }

@@ -182,11 +182,11 @@ mod tests {
                 serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].to_string()
             })
             .collect();
-        assert_eq!(kinds.len(), 16);
+        assert_eq!(kinds.len(), 17);
         assert_eq!(
-            (kinds[0].as_str(), kinds[15].as_str()),
+            (kinds[0].as_str(), kinds[16].as_str()),
             ("\"plan\"", "\"totals\"")
         );
-        assert!(kinds[1..15].iter().all(|kind| kind == "\"item\""));
+        assert!(kinds[1..16].iter().all(|kind| kind == "\"item\""));
     }
 }

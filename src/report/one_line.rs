@@ -159,7 +159,7 @@ mod tests {
             serde_json::json!(["stanford.coastal_survey"])
         );
         assert_eq!(value["exit"], 0);
-        assert_eq!(value["counts"]["verified"], 11);
+        assert_eq!(value["counts"]["verified"], 12);
         assert_eq!(value["plan_id"].as_str().unwrap().len(), 64);
         assert_eq!(
             value["report"],

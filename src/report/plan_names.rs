@@ -38,6 +38,11 @@ pub(super) fn shown(item: &Item) -> Shown {
             shown.name = format!("table {}", clean(table.table.table()));
             shown.bytes = None;
         }
+        Subject::Variable(variable) => {
+            let table = clean(variable.table.table());
+            shown.name = format!("variable {table}/{}", clean(&variable.name));
+            shown.bytes = None;
+        }
         Subject::File(file) => {
             shown.name = clean(file.name.as_str());
             let from = clean(&file.shown);
@@ -69,6 +74,7 @@ pub(super) fn key_name(item: &Item) -> Cow<'_, str> {
     match &item.subject {
         Subject::Version(dataset) => Cow::Owned(format!("{dataset}:next")),
         Subject::Table(table) => Cow::Owned(table.table.to_string()),
+        Subject::Variable(variable) => Cow::Owned(variable.full_name()),
         Subject::File(file) => Cow::Borrowed(file.name.as_str()),
         Subject::RemoteFile(file) => Cow::Borrowed(&file.name),
         Subject::Part(part) => Cow::Owned(part.identity.to_string()),
@@ -86,7 +92,9 @@ pub(super) fn source_path(item: &Item) -> Option<&str> {
         Subject::Upload(upload) => Some(&upload.shown),
         Subject::Listed(listed) => listed.shown.as_deref(),
         Subject::Source { path, .. } => Some(path),
-        Subject::Version(_) | Subject::Table(_) | Subject::RemoteFile(_) => None,
+        Subject::Version(_) | Subject::Table(_) | Subject::Variable(_) | Subject::RemoteFile(_) => {
+            None
+        }
     }
 }
 

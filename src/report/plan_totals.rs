@@ -59,6 +59,7 @@ pub(super) fn facts_of(plan: &Plan, totals: &Totals) -> Vec<(&'static str, Strin
     vec![
         ("create", acts.created()),
         ("change", some(acts.changed_tables, "table")),
+        ("describe", some(acts.variables, "variable")),
         ("send", acts.sent(totals.send)),
         ("delete", amount_of(totals.delete, "upload")),
         ("replace", replaced.unwrap_or_default()),
@@ -145,6 +146,7 @@ struct Acts {
     versions: u64,
     tables: u64,
     changed_tables: u64,
+    variables: u64,
     files: u64,
     parts: u64,
     uploads: u64,
@@ -159,6 +161,7 @@ impl Acts {
                 (Action::Create, Subject::Version(_)) => acts.versions += 1,
                 (Action::Create, Subject::Table(_)) => acts.tables += 1,
                 (Action::Update, Subject::Table(_)) => acts.changed_tables += 1,
+                (Action::Update, Subject::Variable(_)) => acts.variables += 1,
                 (Action::Release, _) => acts.releases += 1,
                 (Action::Send, Subject::File(_)) => acts.files += 1,
                 (Action::Send, Subject::Part(_)) => acts.parts += 1,
@@ -206,6 +209,7 @@ pub(super) fn listed(things: &[(u64, String)]) -> String {
 fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
     let Calls {
         tables,
+        variables,
         temp_uploads,
         raw_files,
         uploads,
@@ -218,6 +222,7 @@ fn calls_text(calls: &Calls, floor_seconds: Option<u64>) -> String {
             tables,
             format!("{} for versions and tables", number(tables)),
         ),
+        (variables, format!("{} for variables", number(variables))),
         (
             temp_uploads,
             format!("{} tempUploads", number(temp_uploads)),

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use crate::base::{
     DatasetRef, Fingerprint, ManifestName, Md5Digest, MergeStrategy, PartIdentity, Sha256Digest,
-    SourceKey, TableRef, UploadType, Version,
+    SourceKey, TableRef, UploadType, VariableMetadata, Version,
 };
 use crate::event::{FailKind, Failed, ItemEnd, RunEnd, What};
 use crate::plan::{
     Action, Amount, Class, DatasetPlan, DraftIdentity, FileSubject, Item, JobContent, JobPlan,
-    ListedSubject, PartSubject, Plan, Reason, Subject, TableSubject, UploadSubject,
+    ListedSubject, PartSubject, Plan, Reason, Subject, TableBefore, TableSubject, UploadSubject,
+    VariableSubject,
 };
 use crate::redivis::{RemoteFile, ResourceUri};
 
@@ -285,7 +286,14 @@ pub(super) fn plan() -> Plan {
         is_file_index: false,
         merge: Some(MergeStrategy::Replace),
         description: Some("Accepted names".to_owned()),
+        before: TableBefore::default(),
     };
+    let variable = item(
+        Class::Changed,
+        Reason::SettingDiffers,
+        Action::Update,
+        Subject::Variable(Box::new(variable())),
+    );
     let version = item(
         Class::New,
         Reason::Missing,
@@ -305,9 +313,31 @@ pub(super) fn plan() -> Plan {
         Subject::Version(dataset()),
     );
     plan_of(
-        vec![version, table, release],
+        vec![version, table, variable, release],
         vec![scans(), readings(), taxa()],
     )
+}
+
+/// A label that is replaced, a description that comes, and value labels.
+fn variable() -> VariableSubject {
+    let labels = |pairs: &[(&str, &str)]| {
+        let owned = |(value, label): &(&str, &str)| ((*value).to_owned(), (*label).to_owned());
+        Some(pairs.iter().map(owned).collect())
+    };
+    VariableSubject {
+        table: table("taxa"),
+        name: "rank".to_owned(),
+        before: Some(VariableMetadata {
+            label: Some("Rank".to_owned()),
+            description: None,
+            value_labels: labels(&[("1", "species"), ("2", "genus")]),
+        }),
+        wanted: VariableMetadata {
+            label: Some("Taxonomic rank".to_owned()),
+            description: Some("The rank of the accepted name, as of the last revision".to_owned()),
+            value_labels: labels(&[("1", "Species"), ("3", "family")]),
+        },
+    }
 }
 
 /// The end of an item that went as planned.
@@ -315,6 +345,7 @@ pub(super) fn verified(job: Option<&str>, item: &Item) -> ItemEnd {
     let what = match (&item.subject, item.action) {
         (Subject::Version(_), _) => What::Version,
         (Subject::Table(_), _) => What::Table,
+        (Subject::Variable(_), _) => What::Variable,
         (Subject::Part(_), _) => What::Part,
         (Subject::Upload(_), _) => What::Upload,
         (Subject::Listed(_), _) => What::Deletion,

@@ -134,7 +134,7 @@ impl Recorder {
                 }
             }
             Event::Finished {
-                what: What::Table | What::Version | What::Deletion,
+                what: What::Table | What::Variable | What::Version | What::Deletion,
                 ..
             }
             | Event::RunStarted(_)

@@ -1,9 +1,11 @@
 //! Codes in words: reasons, causes of failure and what to do about them.
 
+use serde_json::{Map, Value};
+
 use crate::base::Md5Digest;
 use crate::base::cancel::CancelReason;
 use crate::event::{End, FailKind, ItemEnd};
-use crate::plan::{Action, Item, Reason, Subject, TableSubject};
+use crate::plan::{Action, Change, Item, Reason, Subject, TableSubject};
 
 use super::style::{clean, number, size};
 
@@ -16,7 +18,7 @@ pub(super) fn describe(item: &Item) -> String {
             let kind = if table.is_file_index { "files" } else { "rows" };
             with_settings(&format!("create, for {kind}"), table)
         }
-        (Subject::Table(table), Action::Update) => with_settings("change", table),
+        (Subject::Table(_) | Subject::Variable(_), Action::Update) => changes(&item.subject),
         _ => reason(item.reason, &item.subject).to_owned(),
     };
     let parts: Vec<String> = [Some(what), before(item), item.note.as_deref().map(clean)]
@@ -90,6 +92,63 @@ fn with_settings(what: &str, table: &TableSubject) -> String {
     }
 }
 
+/// Characters of a text that a line shows.
+const MOST_SHOWN: usize = 40;
+
+/// What changes of words, old and new.
+fn changes(subject: &Subject) -> String {
+    let changes = Change::of(subject);
+    let one = |change: &Change| {
+        let name = match change.field.as_str() {
+            "merge" => "merge strategy",
+            "value_labels" => "value labels",
+            other => other,
+        };
+        let (old, new) = (change.old.as_ref(), &change.new);
+        if change.field == "value_labels" {
+            return format!("{name} {}", changed_labels(old, new));
+        }
+        format!("{name} {} -> {}", text_shown(old), text_shown(Some(new)))
+    };
+    let changes: Vec<String> = changes.iter().map(one).collect();
+    changes.join("; ")
+}
+
+fn text_shown(text: Option<&Value>) -> String {
+    let text = text.and_then(Value::as_str).unwrap_or_default().trim();
+    if text.is_empty() {
+        return "none".to_owned();
+    }
+    let mut shown: String = clean(text).chars().take(MOST_SHOWN).collect();
+    if text.chars().nth(MOST_SHOWN).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// How many labels come, go and change, and the first of them.
+fn changed_labels(old: Option<&Value>, new: &Value) -> String {
+    let none = Map::new();
+    let old = old.and_then(Value::as_object).unwrap_or(&none);
+    let new = new.as_object().unwrap_or(&none);
+    let mut values: Vec<&String> = old.keys().chain(new.keys()).collect();
+    values.sort();
+    values.dedup();
+    values.retain(|value| old.get(*value) != new.get(*value));
+    let first = values.first().map(|value| {
+        let (old, new) = (text_shown(old.get(*value)), text_shown(new.get(*value)));
+        format!(
+            "of {}: {old} -> {new}",
+            text_shown(Some(&Value::from(value.as_str())))
+        )
+    });
+    let more = match values.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and of {} more", number(more as u64)),
+    };
+    format!("{}{more}", first.unwrap_or_default())
+}
+
 fn head(digest: &str) -> String {
     let head: String = digest.chars().take(8).collect();
     format!("{head}…")
@@ -141,6 +200,7 @@ pub(super) fn reason_of(reason: Reason, is_file: bool) -> &'static str {
         Reason::RemoteTwins => "uploads of nearly the same name",
         Reason::ForeignUploads => "uploads of others",
         Reason::PartialReplace => "only a part is seen",
+        Reason::UnknownVariable => "the table has no such variable",
         Reason::WrongKind => "the table is of the other kind",
         Reason::NotPrepared => "missing, and `prepare` does not allow to create it",
         Reason::Held => "held back: something else stands in the way",

@@ -118,6 +118,12 @@ pub struct Behaviour {
     pub unknown_version_is_current: bool,
     /// 5.1: a draft table's `numRows` is that of the last release.
     pub draft_num_rows_is_stale: bool,
+    /// 5.3: reads of a variable after a change that show it as it was before.
+    pub variable_lag: u32,
+    /// 5.3: what is said of tables and variables is kept in other words: texts
+    /// without blanks around them, none instead of an empty one, value labels in
+    /// another order and whole numbers among the values as numbers.
+    pub tidies_metadata: bool,
     /// 6.2: reads for which an upload is `queued` or `running`.
     pub import_polls: u32,
     /// 6.5: a fresh `next` lists the uploads that it inherits.
@@ -173,6 +179,8 @@ impl Behaviour {
             merge_ignored_at_create: false,
             unknown_version_is_current: false,
             draft_num_rows_is_stale: false,
+            variable_lag: 0,
+            tidies_metadata: false,
             import_polls: 0,
             lists_inherited_uploads: true,
             orphan_lag: 0,
@@ -212,6 +220,8 @@ impl Behaviour {
             merge_ignored_at_create: true,
             unknown_version_is_current: true,
             draft_num_rows_is_stale: true,
+            variable_lag: 2,
+            tidies_metadata: true,
             import_polls: 3,
             lists_inherited_uploads: false,
             orphan_lag: 3,

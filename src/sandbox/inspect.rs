@@ -1,5 +1,6 @@
 //! A look inside, for tests and reports: what is stored, with its bytes.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::bodies::{BodyReader, BodyRef};
-use super::records::{Rows, SessionState, TableKey};
+use super::records::{Rows, SessionState, TableKey, VariableNotes};
 use super::store::{Catalog, TableEntry, UploadEntry, rows_file};
-use crate::base::{Md5Digest, MergeStrategy, VariableType};
+use crate::base::{Md5Digest, MergeStrategy, VariableMetadata, VariableType};
 
 /// What an emulator holds at one moment.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct TableView {
     pub num_rows: u64,
     /// Its variables.
     pub variables: Vec<(String, VariableType)>,
+    /// What is said of them, nothing lagging.
+    pub metadata: BTreeMap<String, VariableMetadata>,
     /// Its files by name.
     pub files: Vec<FileView>,
     /// The uploads of this version, in the order of their creation.
@@ -283,6 +286,12 @@ fn view(shared: &Shared, catalog: &Catalog, table: &TableEntry) -> TableView {
             .into_iter()
             .map(|column| (column.name, column.kind))
             .collect(),
+        metadata: table
+            .record
+            .notes
+            .iter()
+            .map(|(name, notes)| (name.clone(), metadata(notes)))
+            .collect(),
         files: table
             .files
             .values()
@@ -301,5 +310,26 @@ fn view(shared: &Shared, catalog: &Catalog, table: &TableEntry) -> TableView {
             .flat_map(|table| table.uploads.values())
             .map(upload)
             .collect(),
+    }
+}
+
+fn metadata(notes: &VariableNotes) -> VariableMetadata {
+    let text = |value: &serde_json::Value| {
+        let text = value.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| value.to_string())
+    };
+    let pairs = notes
+        .value_labels
+        .as_ref()
+        .and_then(|labels| labels.as_array());
+    VariableMetadata {
+        label: notes.label.clone(),
+        description: notes.description.clone(),
+        value_labels: pairs.map(|pairs| {
+            pairs
+                .iter()
+                .map(|one| (text(&one["value"]), text(&one["label"])))
+                .collect()
+        }),
     }
 }

@@ -39,6 +39,8 @@ mod manifest_docs;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod metadata;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod model;

@@ -13,7 +13,7 @@ use super::super::tree::{Node, Value};
 use super::super::words;
 use super::fields::Fields;
 use super::jobs::kind_of;
-use super::{Checker, fields, jobs, scalars, shown, tables};
+use super::{Checker, fields, jobs, metadata, scalars, shown, tables};
 
 /// A job with where its parts stand, for rules about several jobs.
 pub(super) struct Placed {
@@ -38,11 +38,13 @@ pub(in super::super) fn manifest(
     let release = release(checker, &fields).unwrap_or_default();
     let (jobs, all_jobs_are_good) = jobs::jobs(checker, &fields, dataset.as_ref());
     agree(checker, &jobs);
+    let declared = metadata::declared(checker, &jobs);
     let tables = tables::tables(
         checker,
         &fields,
         dataset.as_ref(),
         all_jobs_are_good.then_some(jobs.as_slice()),
+        &declared,
     );
     let jobs = jobs.into_iter().map(|placed| placed.job).collect();
     let root = checker.root.to_path_buf();

@@ -7,6 +7,7 @@ mod files;
 mod forms;
 mod jobs;
 mod manifest;
+mod metadata;
 mod paths;
 mod rows;
 mod scalars;

@@ -9,7 +9,7 @@ use super::super::tree::Entry;
 use super::super::words;
 use super::fields::Fields;
 use super::manifest::Placed;
-use super::{Checker, fields, manifest, scalars};
+use super::{Checker, fields, manifest, metadata, scalars};
 
 /// The settings; `jobs` is `None` when not every job could be read, so that
 /// nothing can be said about tables that nobody writes.
@@ -18,6 +18,7 @@ pub(super) fn tables(
     fields: &Fields<'_, '_>,
     dataset: Option<&DatasetRef>,
     jobs: Option<&[Placed]>,
+    declared: &metadata::Declared,
 ) -> Vec<TableSettings> {
     let Some(node) = fields.get("tables") else {
         return Vec::new();
@@ -45,6 +46,7 @@ pub(super) fn tables(
         if !is_written {
             unused(checker, entry, jobs.unwrap_or_default());
         }
+        metadata::agree(checker, entry, &settings, declared);
         found.push(settings);
     }
     found
@@ -78,10 +80,14 @@ fn table(
         .and_then(|node| scalars::word(checker, node, &words::MERGE));
     let description = fields
         .get("description")
-        .and_then(|node| scalars::text(checker, node));
+        .and_then(|node| metadata::description(checker, node));
+    let variables = fields
+        .get("variables")
+        .map(|node| metadata::variables(checker, node));
     Some(TableSettings {
         table: table?,
         merge,
         description,
+        variables: variables.unwrap_or_default(),
     })
 }

@@ -5,7 +5,7 @@ use jiff::civil::datetime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::TimeZone;
 
-use crate::base::VariableType;
+use crate::base::{VariableMetadata, VariableType};
 
 use super::super::keys::VARIABLE;
 use super::super::model::{Convert, TimeFormat, ValueFrom, Variable};
@@ -13,7 +13,7 @@ use super::super::problem::ProblemCode;
 use super::super::tree::{Entry, Node, Value};
 use super::super::words::{self, Word};
 use super::fields::Fields;
-use super::{Checker, fields, scalars, shown};
+use super::{Checker, fields, metadata, scalars, shown};
 
 const TYPES: [Word<VariableType>; VariableType::ALL.len()] = {
     let mut words = [("", VariableType::String); VariableType::ALL.len()];
@@ -49,9 +49,7 @@ pub(super) fn variable(
             kind,
             convert: Convert::default(),
             required: false,
-            label: None,
-            description: None,
-            value_labels: std::collections::BTreeMap::new(),
+            metadata: VariableMetadata::default(),
         });
     }
     let fields = fields::fields(checker, &entry.value, &VARIABLE)?;
@@ -70,15 +68,7 @@ pub(super) fn variable(
     let required = fields
         .get("required")
         .and_then(|node| scalars::flag(checker, node));
-    let label = fields
-        .get("label")
-        .and_then(|node| scalars::text(checker, node));
-    let description = fields
-        .get("description")
-        .and_then(|node| scalars::text(checker, node));
-    let value_labels = fields
-        .get("value_labels")
-        .map(|node| value_labels(checker, node));
+    let metadata = metadata::metadata(checker, &fields, kind);
     named?;
     Some(Variable {
         name,
@@ -86,13 +76,11 @@ pub(super) fn variable(
         from: from?,
         convert: convert?,
         required: required.unwrap_or_default(),
-        label,
-        description,
-        value_labels: value_labels.unwrap_or_default(),
+        metadata,
     })
 }
 
-fn variable_name(checker: &mut Checker<'_>, entry: &Entry<'_>) -> Option<()> {
+pub(super) fn variable_name(checker: &mut Checker<'_>, entry: &Entry<'_>) -> Option<()> {
     let name = entry.key.as_ref();
     let why = if name.is_empty() {
         "it is empty"
@@ -281,19 +269,6 @@ fn format(
         return None;
     }
     Some(TimeFormat::Pattern(text))
-}
-
-fn value_labels(
-    checker: &mut Checker<'_>,
-    node: &Node<'_>,
-) -> std::collections::BTreeMap<String, String> {
-    let mut labels = std::collections::BTreeMap::new();
-    for entry in fields::map(checker, node, "`value_labels`").unwrap_or_default() {
-        if let Some(label) = scalars::cell(checker, &entry.value) {
-            labels.insert(entry.key.clone().into_owned(), label);
-        }
-    }
-    labels
 }
 
 /// Why a strptime pattern cannot give values of a type: a moment written with

@@ -9,17 +9,18 @@ mod top;
 
 pub(super) use forms::{Form, Key, NAME, Section, TEXT};
 pub(super) use jobs::{EXPECT, FILES_ENTRY, JOB, REJECTS, ROWS_ENTRY, UPLOADS_ENTRY};
-pub(super) use schema::{SCHEMA_FILE, VARIABLE};
+pub(super) use schema::{SCHEMA_FILE, TABLE_VARIABLE, VARIABLE};
 pub(super) use top::{MANIFEST, PREPARE, RELEASE, TABLE};
 
 use forms::{key, must};
 
 /// Every section, for the documentation and the tests.
-pub(super) static ALL: [&Section; 12] = [
+pub(super) static ALL: [&Section; 13] = [
     &MANIFEST,
     &PREPARE,
     &RELEASE,
     &TABLE,
+    &TABLE_VARIABLE,
     &JOB,
     &EXPECT,
     &FILES_ENTRY,

@@ -3,7 +3,7 @@
 use crate::base::VariableType;
 
 use super::super::words::{self, names};
-use super::{Form, Section, TEXT, key, must};
+use super::{Form, Key, Section, TEXT, key, must};
 
 const fn types() -> [&'static str; VariableType::ALL.len()] {
     let mut words = [""; VariableType::ALL.len()];
@@ -54,8 +54,36 @@ pub(in super::super) static VARIABLE: Section = Section {
         key("true_values", SOME_CELLS, "[true]", "Texts that mean true. Default: `true` in any case.").only(&["boolean"]),
         key("false_values", SOME_CELLS, "[false]", "Texts that mean false. Default: `false` in any case.").only(&["boolean"]),
         key("nested", Form::Word { words: &NESTED }, "fail", "A nested JSON value: a reject, or its JSON text.").only(&["string", "geography"]),
-        key("label", TEXT, "", "A short label, shown on the platform."),
-        key("description", TEXT, "", "A description, shown on the platform."),
-        key("value_labels", Form::MapOf { of: &Form::Cell, least: 0 }, "{}", "What coded values mean."),
+        LABEL,
+        DESCRIPTION,
+        VALUE_LABELS,
     ],
+};
+
+const LABEL: Key = key(
+    "label",
+    TEXT,
+    "",
+    "A short label, shown on the platform. Not stated: left as it is; empty: there shall be none.",
+);
+const DESCRIPTION: Key = key(
+    "description",
+    TEXT,
+    "",
+    "A description, shown on the platform. Not stated: left as it is; empty: there shall be none.",
+);
+const VALUE_LABELS: Key = key(
+    "value_labels",
+    Form::MapOf {
+        of: &Form::Cell,
+        least: 0,
+    },
+    "",
+    "What coded values mean: all of them, by value. Not stated: left as it is; `{}`: there shall be none.",
+);
+
+pub(in super::super) static TABLE_VARIABLE: Section = Section {
+    what: "a variable of a table",
+    id: "table-variable",
+    keys: &[LABEL, DESCRIPTION, VALUE_LABELS],
 };

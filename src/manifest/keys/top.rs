@@ -1,7 +1,7 @@
 //! The keys of the manifest itself and of its tables.
 
 use super::super::words::{self, names};
-use super::{Form, JOB, NAME, Section, TEXT, key, must};
+use super::{Form, JOB, NAME, Section, TABLE_VARIABLE, TEXT, key, must};
 
 const MERGE: [&str; 2] = names(&words::MERGE);
 const OTHERS: [&str; 2] = names(&words::OTHERS);
@@ -99,7 +99,16 @@ pub(in super::super) static TABLE: Section = Section {
             "description",
             TEXT,
             "",
-            "The table's description. Not stated: left as it is.",
+            "The table's description. Not stated: left as it is; empty: there shall be none.",
+        ),
+        key(
+            "variables",
+            Form::MapOf {
+                of: &Form::Map(&TABLE_VARIABLE),
+                least: 0,
+            },
+            "",
+            "What its variables mean, by name. Rows may say the same in their `schema`.",
         ),
     ],
 };

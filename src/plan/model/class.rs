@@ -147,6 +147,8 @@ pub enum Reason {
     ForeignUploads,
     /// A part of the wanted rows cannot be seen by this run.
     PartialReplace,
+    /// Something is said of a variable that the table has not.
+    UnknownVariable,
     /// The table is of the other kind.
     WrongKind,
     /// It does not exist and `prepare` does not allow to create it.

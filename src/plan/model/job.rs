@@ -142,6 +142,7 @@ impl JobPlan {
                 Subject::Upload(upload) => upload.fingerprint.size,
                 Subject::Version(_)
                 | Subject::Table(_)
+                | Subject::Variable(_)
                 | Subject::RemoteFile(_)
                 | Subject::Part(_)
                 | Subject::Listed(_)

@@ -12,7 +12,8 @@ use serde::Serialize;
 pub use self::class::{Action, Class, Reason};
 pub use self::job::{JobContent, JobPlan, RowsContent, RowsInputPlan, Wanted};
 pub use self::subject::{
-    FileSubject, ListedSubject, PartSubject, Subject, TableSubject, Trouble, UploadSubject,
+    FileSubject, ListedSubject, PartSubject, Subject, TableBefore, TableSubject, Trouble,
+    UploadSubject, VariableSubject,
 };
 use crate::base::{DatasetRef, ManifestName, Sha256Digest, Version};
 
@@ -44,7 +45,10 @@ impl Item {
             Subject::Part(part) => (part.bytes, Some(part.identity.rows)),
             Subject::Upload(upload) => (upload.fingerprint.size, None),
             Subject::Listed(listed) => (0, listed.rows),
-            Subject::Version(_) | Subject::Table(_) | Subject::Source { .. } => (0, None),
+            Subject::Version(_)
+            | Subject::Table(_)
+            | Subject::Variable(_)
+            | Subject::Source { .. } => (0, None),
         }
     }
 }

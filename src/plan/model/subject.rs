@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::{
     DatasetRef, FileName, Fingerprint, Md5Digest, MergeStrategy, PartIdentity, Sha256Digest,
-    TableRef, UploadOptions, UploadType,
+    TableRef, UploadOptions, UploadType, VariableMetadata,
 };
 use crate::redivis::{RemoteFile, RemoteUpload, ResourceUri};
 use crate::source::SourceError;
@@ -16,6 +16,8 @@ pub enum Subject {
     Version(DatasetRef),
     /// A table, and what it should become.
     Table(TableSubject),
+    /// A variable of a table, and what is to be said of it.
+    Variable(Box<VariableSubject>),
     /// A local file, and what a file-index table has under its name.
     File(FileSubject),
     /// A file that only the remote has.
@@ -71,6 +73,38 @@ pub struct TableSubject {
     pub merge: Option<MergeStrategy>,
     /// `None`: left as it is.
     pub description: Option<String>,
+    /// What it has of these two.
+    pub before: TableBefore,
+}
+
+/// A table's settings as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableBefore {
+    /// `None`: not told, as by a released version, or there is no table.
+    pub merge: Option<MergeStrategy>,
+    /// `None`: there is none.
+    pub description: Option<String>,
+}
+
+/// A variable of which the manifest says something else than the table does.
+#[derive(Debug, Clone)]
+pub struct VariableSubject {
+    /// The table.
+    pub table: TableRef,
+    /// Its name: the platform's, once it is there.
+    pub name: String,
+    /// What the table says, of the fields that change; `None`: the variable is not
+    /// there yet.
+    pub before: Option<VariableMetadata>,
+    /// What shall be said; only what differs.
+    pub wanted: VariableMetadata,
+}
+
+impl VariableSubject {
+    /// The name that plans and reports know it by.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.table, self.name)
+    }
 }
 
 /// A file.

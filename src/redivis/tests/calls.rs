@@ -4,10 +4,12 @@ use serde_json::json as value;
 
 use super::script::{Script, Step, json, says};
 use super::{dataset, quietly, table, writer};
-use crate::base::{Md5Digest, MergeStrategy, UploadOptions, UploadType, VariableType, Version};
+use crate::base::{
+    Md5Digest, MergeStrategy, UploadOptions, UploadType, VariableMetadata, VariableType, Version,
+};
 use crate::redivis::{
     ApiErrorKind, NewTable, NewTempUpload, ResourceUri, StagedFile, TablePatch, TransferMode,
-    UploadContent, UploadStatus, VariablePatch,
+    UploadContent, UploadStatus,
 };
 
 fn new(name: &str, size: u64, resumable: bool) -> NewTempUpload {
@@ -126,7 +128,7 @@ fn variables_of_a_type_that_we_do_not_know_are_still_listed() {
     .unwrap();
 
     assert_eq!(variables[0].kind, Some(VariableType::DateTime));
-    assert_eq!(variables[0].label.as_deref(), Some("A"));
+    assert_eq!(variables[0].metadata.label.as_deref(), Some("A"));
     assert_eq!(variables[1].kind, None);
 }
 
@@ -255,25 +257,44 @@ fn a_table_is_made_and_changed() {
 }
 
 #[test]
-fn variables_are_described() {
-    let server = Script::new([says(200, &[], "OK")]);
-    let patch = VariablePatch {
-        name: "flag".to_owned(),
+fn a_variable_is_described_and_read_back() {
+    let found = r#"{"name":"flag","type":"integer","label":"Flag","description":"",
+        "valueLabels":[{"value":1,"label":"yes"}]}"#;
+    let server = Script::new([says(200, &[], "OK"), json(found), says(404, &[], "{}")]);
+    let stated = VariableMetadata {
         label: Some("Flag".to_owned()),
-        description: None,
-        value_labels: Some(vec![("1".to_owned(), "yes".to_owned())]),
+        description: Some(String::new()),
+        value_labels: Some([("1".to_owned(), "yes".to_owned())].into()),
     };
+    let writer = writer(&server);
 
-    quietly(|call| writer(&server).update_variables(call, &table(), &[patch])).unwrap();
+    quietly(|call| {
+        writer
+            .update_variable(call, &table(), "flag", &stated)
+            .unwrap();
+        let read = |name| {
+            let reader = writer.reader();
+            reader
+                .variable(call, &table(), &Version::Next, name)
+                .unwrap()
+        };
+        let found = read("flag").unwrap();
+        assert!(stated.missing_in(&found.metadata).is_empty());
+        assert!(read("a b").is_none());
+    });
 
     assert_eq!(
         server.lines(),
-        ["PATCH /api/v1/tables/me.survey:next.scans/variables"]
+        [
+            "PATCH /api/v1/tables/me.survey:next.scans/variables/flag",
+            "GET /api/v1/tables/me.survey:next.scans/variables/flag",
+            "GET /api/v1/tables/me.survey:next.scans/variables/a%20b",
+        ]
     );
     assert_eq!(
         server.seen()[0].json(),
-        value!({"variables": [{"name": "flag", "label": "Flag",
-            "valueLabels": [{"value": "1", "label": "yes"}]}]})
+        value!({"label": "Flag", "description": "",
+            "valueLabels": [{"value": "1", "label": "yes"}]})
     );
 }
 

@@ -161,7 +161,9 @@ fn schema(rows: &RowsContent) -> Value {
                 "type": variable.kind.as_str(),
                 "ordinal_position": position,
             });
-            if let Some(text) = variable.description.as_ref().or(variable.label.as_ref()) {
+            let metadata = &variable.metadata;
+            let texts = [&metadata.description, &metadata.label];
+            if let Some(text) = texts.into_iter().flatten().find(|text| !text.is_empty()) {
                 field["description"] = text.clone().into();
             }
             field

@@ -165,7 +165,7 @@ pub(super) fn written(job: &JobPlan, report: &RunReport<'_>) -> Written {
     {
         match item.what {
             What::File | What::Part | What::Upload => {}
-            What::Table | What::Version | What::Deletion => continue,
+            What::Table | What::Variable | What::Version | What::Deletion => continue,
         }
         written.bytes += item.bytes;
         written.files = written.files.map(|files| files + 1);

@@ -28,9 +28,12 @@ fn a_plan_is_grouped_by_job_and_gives_a_reason_for_every_item() {
     Plan of coastal-survey at https://redivis.com/api/v1
 
     stanford.coastal_survey compared with version current; `next` does not exist yet
-      + version next  create
-      + table taxa    create, for rows: merge strategy `replace`, description
-      ~ version next  release
+      + version next        create
+      + table taxa          create, for rows: merge strategy `replace`, description
+      ~ variable taxa/rank  label `Rank` -> `Taxonomic rank`; description none -> `The rank of the
+                            accepted name, as of the…`; value labels of `1`: `species` -> `Species` and
+                            of 2 more
+      ~ version next        release
 
     scans -> table scans (files)
       + 2026/a.tif                 1.1 MiB  not on the remote
@@ -59,6 +62,7 @@ fn a_plan_is_grouped_by_job_and_gives_a_reason_for_every_item() {
       + export/taxa.parquet  2.0 MiB  not on the remote
 
       create     1 version, 1 table
+      describe   1 variable
       send       4 files, 2 parts, 1 upload, 5,020 rows, 7.0 MiB
       delete     1 upload (4,000 rows)
       replace    1,200 rows of the last release go
@@ -68,8 +72,8 @@ fn a_plan_is_grouped_by_job_and_gives_a_reason_for_every_item() {
       skipped    1 item
       conflicts  1 item
       rejects    3 rows
-      API calls  15 (3 for versions and tables, 2 tempUploads, 1 rawFiles, 3 uploads, 2 insertRows, 1
-                 delete, 3 reads); the rate limit makes that 8 s at least
+      API calls  18 (3 for versions and tables, 1 for variables, 2 tempUploads, 1 rawFiles, 3 uploads, 2
+                 insertRows, 1 delete, 5 reads); the rate limit makes that 9 s at least
       plan id    PLAN-ID
 
     + new   ~ changed   = unchanged   . extra   - superseded   ? skipped   ! conflict

@@ -57,7 +57,7 @@ impl Tally {
             What::File => self.done.files += 1,
             What::Part => self.done.parts += 1,
             What::Upload => self.done.uploads += 1,
-            What::Table | What::Version | What::Deletion => return,
+            What::Table | What::Variable | What::Version | What::Deletion => return,
         }
         self.done.rows += rows;
         self.done.bytes += bytes;

@@ -72,6 +72,7 @@ impl<'a> Seen<'a> {
                 }
                 Subject::Version(_)
                 | Subject::Table(_)
+                | Subject::Variable(_)
                 | Subject::Part(_)
                 | Subject::Upload(_)
                 | Subject::Source { .. } => {}

@@ -181,6 +181,7 @@ pub(super) fn verified(report: &RunReport<'_>) -> String {
         (counts.parts, count(counts.parts, "part")),
         (counts.uploads, count(counts.uploads, "upload")),
         (counts.tables, count(counts.tables, "table")),
+        (counts.variables, count(counts.variables, "variable")),
         (counts.versions, count(counts.versions, "version")),
         (counts.deletions, count(counts.deletions, "deletion")),
     ]);
@@ -278,7 +279,9 @@ pub(super) fn why<'a>(report: &'a RunReport<'_>, item: &'a ItemEnd) -> Cow<'a, s
 fn called(item: &ItemEnd) -> String {
     let what = match item.what {
         What::Deletion => "upload",
-        What::File | What::Part | What::Upload | What::Table | What::Version => item.what.as_str(),
+        What::File | What::Part | What::Upload | What::Table | What::Variable | What::Version => {
+            item.what.as_str()
+        }
     };
     let action = if item.action == "none" {
         String::new()

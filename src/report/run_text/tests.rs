@@ -36,8 +36,8 @@ fn a_good_run_says_what_was_verified() {
       data/readings/r_2026.csv:7:3: `x` is no float
       … and 2 more, in the rejects
 
-      verified   4 files, 2 parts, 1 upload, 1 table, 2 versions, 1 deletion (7.0 MiB, 5,020
-                 rows)
+      verified   4 files, 2 parts, 1 upload, 1 table, 1 variable, 2 versions, 1 deletion (7.0
+                 MiB, 5,020 rows)
       unchanged  2 items (4.0 MiB)
       rejects    3 rows
       sent       7.0 MiB, 579.1 KiB/s
@@ -78,7 +78,7 @@ fn what_failed_is_grouped_by_cause_with_the_next_step() {
     (facts.exit, facts.exit_word) = (75, "temporary");
 
     insta::assert_snapshot!(text(Some(&plan), &end, facts, PLAIN), @r#"
-    Not complete: 3 failed, 1 drifted, 2 not reached; 5 items verified.
+    Not complete: 3 failed, 1 drifted, 2 not reached; 6 items verified.
 
     1 item changed since it was planned
       send file 2026/c.tif of scans: `data/scans/c.tif` changed since it was planned
@@ -93,13 +93,13 @@ fn what_failed_is_grouped_by_cause_with_the_next_step() {
       create version stanford.coastal_survey:next, and 1 more: stopped before it was done
       next: run again: what is done is not repeated
 
-      verified   2 parts, 1 upload, 1 table, 1 deletion (3.0 MiB, 5,020 rows)
+      verified   2 parts, 1 upload, 1 table, 1 variable, 1 deletion (3.0 MiB, 5,020 rows)
       unchanged  2 items (4.0 MiB)
       sent       7.0 MiB, 579.1 KiB/s
       time       12.5 s, from 2026-01-01T00:00:00.000Z
       requests   124, 3 repeated (2.4 %), 1 min 1 s of waits in all workers
       limited by the API's rate limit and failed requests
-      plan       5 of 8 items went exactly as planned
+      plan       6 of 9 items went exactly as planned
       exit       75 (temporary)
       report     /state/runs/20260101-000000-ab12/report.json
     "#);
@@ -164,7 +164,7 @@ fn a_run_stopped_before_anything_failed_does_not_say_done() {
     let text = text(Some(&plan), &sample::good_end(&plan), facts, PLAIN);
 
     assert!(
-        text.starts_with("Stopped by SIGINT; 11 items verified.\n"),
+        text.starts_with("Stopped by SIGINT; 12 items verified.\n"),
         "{text}"
     );
 }

@@ -57,6 +57,8 @@ pub struct Counts {
     pub uploads: u64,
     /// Verified tables.
     pub tables: u64,
+    /// Verified variables: what is said of them.
+    pub variables: u64,
     /// Verified versions, created or released.
     pub versions: u64,
     /// Verified deletions.
@@ -247,6 +249,7 @@ impl Counts {
             What::Part => self.parts += 1,
             What::Upload => self.uploads += 1,
             What::Table => self.tables += 1,
+            What::Variable => self.variables += 1,
             What::Version => self.versions += 1,
             What::Deletion => self.deletions += 1,
         }

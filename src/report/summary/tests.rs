@@ -37,7 +37,7 @@ fn the_report_tells_the_plan_and_the_end_of_every_item() {
     assert_eq!(report["started_at"], "2026-01-01T00:00:00.000Z");
     assert_eq!(report["ended_at"], "2026-01-01T00:00:12.500Z");
     assert_eq!(report["duration_ms"], 12_500);
-    assert_eq!(report["plan_accuracy"]["of"], 11);
+    assert_eq!(report["plan_accuracy"]["of"], 12);
     assert_eq!(report["requests"]["calls"][0]["call"], "insertRows");
     assert_eq!(report["unchanged"]["items"], 2);
     insta::assert_snapshot!(report["items"][position], @r#"{"action":"send","attempts":2,"bytes":3000000,"bytes_sent":3000000,"class":"changed","end":"failed","error":{"kind":"mismatch","message":"other bytes"},"job":"scans","md5":null,"millis":12,"name":"2026/b.tif","reason":"other_size","remote_id":null,"rows":0,"source":"data/scans/b.tif","what":"file"}"#);
@@ -62,8 +62,8 @@ fn totals_are_those_of_the_verified_items() {
     assert_eq!(
         *report.counts(),
         Counts {
-            planned: 11,
-            verified: 10,
+            planned: 12,
+            verified: 11,
             unverified: 0,
             drifted: 0,
             failed: 1,
@@ -73,6 +73,7 @@ fn totals_are_those_of_the_verified_items() {
             parts: 2,
             uploads: 1,
             tables: 1,
+            variables: 1,
             versions: 2,
             deletions: 1,
             rows: 5020,

@@ -88,7 +88,7 @@ pub enum Operation {
 
 impl Operation {
     /// The calls that plans and runs are made of.
-    pub const OF_A_RUN: [Self; 23] = [
+    pub const OF_A_RUN: [Self; 25] = [
         Self::GetDataset,
         Self::ListVersions,
         Self::CreateVersion,
@@ -99,6 +99,8 @@ impl Operation {
         Self::GetTable,
         Self::PatchTable,
         Self::ListVariables,
+        Self::GetVariable,
+        Self::PatchVariable,
         Self::ListUploads,
         Self::CreateUpload,
         Self::GetUpload,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::datasets::{qualified, tag_in_reference};
-use super::{Exchange, Handled, fields, versions};
+use super::{Exchange, Handled, fields, variables, versions};
 use crate::base::{Md5Digest, MergeStrategy};
 use crate::sandbox::answer::{Answer, Refusal};
 use crate::sandbox::http::Method;
@@ -96,7 +96,7 @@ fn shown(
         "isFileIndex": record.is_file_index,
         "createdAt": record.created,
         "updatedAt": record.updated,
-        "description": record.description,
+        "description": variables::said(store, record.description.as_deref()),
         "numRows": rows,
         "numBytes": bytes,
         "variableCount": variables.len(),
@@ -183,7 +183,7 @@ fn description_of(x: &Exchange<'_, '_>, body: &Value) -> Result<Option<String>, 
         Some(text) if text.chars().count() > longest => Err(Refusal::invalid(format!(
             "The description is longer than {longest} characters"
         ))),
-        Some(_) | None => Ok(description),
+        Some(_) | None => Ok(description.map(|text| variables::kept(&x.shared.store, text))),
     }
 }
 

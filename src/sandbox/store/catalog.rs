@@ -10,7 +10,7 @@ use crate::sandbox::answer::Refusal;
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::records::{
     Column, DatasetId, DatasetRecord, Effect, FileRecord, Import, TableId, TableKey, TableRecord,
-    UploadId, UploadRecord, VersionRecord,
+    UploadId, UploadRecord, VariableNotes, VersionRecord,
 };
 use crate::sandbox::reference::{self, DatasetPath, TablePath};
 
@@ -21,6 +21,8 @@ pub(in crate::sandbox) struct Catalog {
     by_name: BTreeMap<(String, String), DatasetId>,
     /// All files that have an id.
     pub(in crate::sandbox) files: BTreeMap<u64, Arc<FileRecord>>,
+    /// Variables that are shown as they were, and for how many reads.
+    pub(in crate::sandbox) stale: BTreeMap<(TableKey, String), (VariableNotes, u32)>,
     last_dataset: DatasetId,
     last_table: TableId,
     last_upload: UploadId,

@@ -1,9 +1,8 @@
 //! The CSV reader against the `csv` crate, and what the row targets share.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use redivis_ingest::base::{CancelToken, Fingerprint, SourceKey, VariableType};
+use redivis_ingest::base::{CancelToken, Fingerprint, SourceKey, VariableMetadata, VariableType};
 use redivis_ingest::manifest::{
     Convert, CsvDialect, ExtraColumns, Header, MissingColumns, NestedPolicy, RowFormat, ValueFrom,
     Variable,
@@ -37,9 +36,7 @@ pub(super) fn variable(name: impl Into<String>, kind: VariableType) -> Variable 
             ..Convert::default()
         },
         required: false,
-        label: None,
-        description: None,
-        value_labels: BTreeMap::new(),
+        metadata: VariableMetadata::default(),
     }
 }
 

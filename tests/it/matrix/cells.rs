@@ -104,6 +104,7 @@ fn can_be_late(operation: Operation) -> bool {
         Operation::CreateVersion
             | Operation::CreateTable
             | Operation::PatchTable
+            | Operation::PatchVariable
             | Operation::CreateUpload
             | Operation::InsertRows
             | Operation::AttachFiles

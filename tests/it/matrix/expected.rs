@@ -136,7 +136,10 @@ fn in_doubt(cell: &Cell, is_once: bool, effect: Effect) -> &'static [i32] {
     let is_looked_for = never_twice
         || matches!(
             cell.operation,
-            Operation::CreateTable | Operation::AttachFiles | Operation::PutChunk
+            Operation::CreateTable
+                | Operation::PatchVariable
+                | Operation::AttachFiles
+                | Operation::PutChunk
         );
     match effect {
         Effect::Yes if is_looked_for => DONE,

@@ -29,7 +29,9 @@ pub(super) const PAYLOAD: u64 = 1 << 10;
 const ROWS: u64 = 45;
 
 const JOBS: &str = "
-tables: { log: { description: Readings }, taxa: { merge: replace } }
+tables:
+  log: { description: Readings, variables: { w: { description: What was read } } }
+  taxa: { merge: replace }
 jobs:
   - name: scans
     table: scans
@@ -37,7 +39,7 @@ jobs:
   - name: log
     table: log
     rows: [{ csv: 'log/*.csv' }]
-    schema: { n: integer, w: string }
+    schema: { n: integer, w: { type: string, label: Word } }
     payload: 1KiB
     on_missing: delete
   - name: taxa
@@ -178,6 +180,8 @@ pub(super) fn work(world: &World, workers: &str) -> Outcome {
 pub(super) struct Held {
     pub(super) merge: Option<MergeStrategy>,
     pub(super) description: Option<String>,
+    /// Label and description of each variable that has any.
+    pub(super) words: BTreeMap<String, (Option<String>, Option<String>)>,
     /// Size and MD5 of the stored bytes.
     pub(super) files: BTreeMap<String, (usize, Md5Digest)>,
     /// All rows that were inserted, sorted.
@@ -212,6 +216,11 @@ pub(super) fn wanted(world: &World) -> BTreeMap<String, Held> {
     let log = Held {
         merge: Some(MergeStrategy::Append),
         description: Some("Readings".to_owned()),
+        words: [(
+            "w".to_owned(),
+            (Some("Word".to_owned()), Some("What was read".to_owned())),
+        )]
+        .into(),
         rows,
         ..Held::default()
     };
@@ -244,6 +253,11 @@ fn held(table: &TableView) -> Held {
     Held {
         merge: Some(table.merge),
         description: table.description.clone(),
+        words: table
+            .metadata
+            .iter()
+            .map(|(name, said)| (name.clone(), (said.label.clone(), said.description.clone())))
+            .collect(),
         files: files.collect(),
         rows,
         bulk,

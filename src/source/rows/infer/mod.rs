@@ -7,7 +7,7 @@ mod guess;
 use std::collections::BTreeMap;
 
 use crate::base::names::escaped;
-use crate::base::{CancelToken, VariableType};
+use crate::base::{CancelToken, VariableMetadata, VariableType};
 use crate::manifest::{
     Convert, NestedPolicy, RowFormat, TimeFormat, ValueFrom, Variable, ZonePolicy,
 };
@@ -230,9 +230,7 @@ impl Columns {
                         ..Convert::default()
                     },
                     required: false,
-                    label: None,
-                    description: None,
-                    value_labels: BTreeMap::new(),
+                    metadata: VariableMetadata::default(),
                 }
             })
             .collect()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::base::{CancelToken, Fingerprint, SourceKey, VariableType};
+use crate::base::{CancelToken, Fingerprint, SourceKey, VariableMetadata, VariableType};
 use crate::manifest::{
     Convert, CsvDialect, ExtraColumns, MissingColumns, RowFormat, ValueFrom, Variable,
 };
@@ -154,9 +154,7 @@ pub(crate) fn variable(name: &str, kind: VariableType) -> Variable {
         from: ValueFrom::Column(name.to_owned()),
         convert: Convert::default(),
         required: false,
-        label: None,
-        description: None,
-        value_labels: std::collections::BTreeMap::new(),
+        metadata: VariableMetadata::default(),
     }
 }
 
