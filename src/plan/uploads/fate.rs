@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::pass::UploadsDraft;
 use crate::base::{PartIdentity, SourceKey};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, UploadsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::listed::{Holder, Listing, twins};
 use crate::plan::merge::Mode;
@@ -32,6 +32,7 @@ pub(in crate::plan) fn decide_uploads(
         listing: &listing,
         doubled: listing.released_twice(),
         all: &draft.wanted,
+        unseen: &draft.unseen,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
@@ -90,6 +91,8 @@ struct Fate<'a> {
     doubled: BTreeSet<PartIdentity>,
     /// Every file of the job.
     all: &'a [UploadSubject],
+    /// Keys of files that this run does not see.
+    unseen: &'a [SourceKey],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -114,7 +117,32 @@ impl Fate<'_> {
         !upload.is(identity) && all.any(|other| other.is(identity))
     }
 
+    /// What a file has the content of, where that is another's that is not matched
+    /// and the manifest does not say whether it was renamed.
+    fn disputed<'u>(&self, upload: &'u UploadSubject) -> Option<&'u PartIdentity> {
+        let from = upload.renamed_from.as_ref()?;
+        let mut all = self.all.iter();
+        let is_matched = self.unseen.contains(&from.source)
+            || all.any(|other| other.identity.source == from.source);
+        (self.source.on_renamed == OnRenamed::Fail && !is_matched).then_some(from)
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
+        if let Some(from) = self.disputed(upload) {
+            let path = upload.shown.clone();
+            self.wanted.push(from.clone());
+            self.items.push(Item {
+                class: Class::Conflict,
+                reason: Reason::SameRows,
+                action: Action::None,
+                note: Some(format!(
+                    "the content of `{path}` is that of `{}`, which is delivered and is not matched now",
+                    from.slug
+                )),
+                subject: Subject::Source { path, trouble: None },
+            });
+            return;
+        }
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
         let in_release = released

@@ -4,7 +4,7 @@
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::base::{Fingerprint, Md5Digest, PartHasher, PartIdentity, Sha256Digest, SourceKey};
-use crate::manifest::{Job, UploadsSource};
+use crate::manifest::{Job, OnRenamed, UploadsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
 use crate::plan::files::digests_of;
@@ -77,7 +77,10 @@ pub(in crate::plan) fn pass_uploads(
             None => unseen.push(input.key.clone()),
         }
     }
-    let mut wanted = with_renamed(known, &listing, &unseen);
+    let mut wanted = match source.on_renamed {
+        OnRenamed::Send => known,
+        OnRenamed::Keep | OnRenamed::Fail => with_renamed(known, &listing, &unseen),
+    };
     wanted.retain(|upload| is_seen(&inputs[upload.input]));
     let others = inputs.iter().filter(|input| !is_seen(input));
     unseen.extend(others.map(|input| input.key.clone()));
