@@ -26,7 +26,7 @@ mod verify;
 mod words;
 
 pub use accuracy::PlanAccuracy;
-pub use draft::{DraftFacts, write_draft};
+pub use draft::{DraftFacts, SCHEMA_FILE, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
