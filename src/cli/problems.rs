@@ -185,6 +185,10 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "plan/no-rows",
             "if its rows are to go, say `allow_empty: true`",
         ),
+        Reason::SameRows => (
+            "plan/same-rows",
+            "say `on_renamed: send` if both are wanted, as with one file for each day, or `on_renamed: keep` if the source was renamed",
+        ),
         Reason::ExpectFailed => (
             "plan/expect-failed",
             "look whether the sources are complete; if they are, change `expect`",

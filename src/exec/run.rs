@@ -128,8 +128,11 @@ fn prepare_dataset(shared: Shared<'_>, plan: &Plan, dataset: &DatasetPlan, draft
     if !has_work {
         return true;
     }
-    // Another shard may have created `next` since: creating it takes that, too.
-    let creates_with_others = !plan.is_whole
+    // Another shard, or another day's run, may have created `next` since: creating
+    // it takes that, too. What replaces a table wants to know the draft before.
+    let mut jobs = plan.jobs.iter();
+    let replaces = jobs.any(|job| job.replaces && job.table.dataset().matches(&dataset.dataset));
+    let creates_with_others = !(plan.is_whole && replaces)
         && dataset.items.iter().any(|item| {
             matches!(item.subject, Subject::Version(_)) && item.action == Action::Create
         });

@@ -173,6 +173,8 @@ pub struct PathEntry {
     /// Patterns of paths to leave out (relative to the root), the job's own
     /// added.
     pub exclude: Vec<String>,
+    /// The pattern has variables.
+    pub varies: bool,
 }
 
 /// How an entry names its paths.
@@ -273,6 +275,8 @@ pub struct RowsSource {
     pub on_released: OnReleased,
     /// When a source that was delivered is no longer matched.
     pub on_missing: OnMissing,
+    /// When its rows were delivered for a source that is no longer matched.
+    pub on_renamed: OnRenamed,
     /// Target size of a payload, envelope included; at most 100,000,000.
     pub payload: ByteCount,
 }
@@ -513,6 +517,18 @@ pub enum OnMissing {
     Fail,
 }
 
+/// `on_renamed`. The same content under another path is a source that was renamed,
+/// or another one that happens to say the same, as two days of one log can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRenamed {
+    /// It was renamed: nothing is sent.
+    Keep,
+    /// It is another one: it is sent.
+    Send,
+    /// A conflict: the source is held back.
+    Fail,
+}
+
 /// A job's bulk uploads.
 #[derive(Debug, Clone)]
 pub struct UploadsSource {
@@ -524,6 +540,8 @@ pub struct UploadsSource {
     pub on_released: OnReleased,
     /// When a file that was delivered is no longer matched.
     pub on_missing: OnMissing,
+    /// When its content was delivered for a file that is no longer matched.
+    pub on_renamed: OnRenamed,
 }
 
 /// One entry of `uploads:`.

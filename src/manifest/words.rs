@@ -5,7 +5,7 @@ use crate::base::MergeStrategy;
 
 use super::model::{
     Extra, ExtraColumns, MissingColumns, NestedPolicy, OnFileChange, OnMissing, OnReleased,
-    OnRowsChange, Others, Symlinks, ZonePolicy,
+    OnRenamed, OnRowsChange, Others, Symlinks, ZonePolicy,
 };
 
 /// A word and its meaning.
@@ -36,6 +36,12 @@ pub(super) const ON_MISSING: [Word<OnMissing>; 3] = [
     ("keep", OnMissing::Keep),
     ("delete", OnMissing::Delete),
     ("fail", OnMissing::Fail),
+];
+
+pub(super) const ON_RENAMED: [Word<OnRenamed>; 3] = [
+    ("keep", OnRenamed::Keep),
+    ("send", OnRenamed::Send),
+    ("fail", OnRenamed::Fail),
 ];
 
 pub(super) const EXTRA: [Word<Extra>; 2] = [("report", Extra::Report), ("fail", Extra::Fail)];

@@ -9,6 +9,9 @@ use crate::manifest::{CsvDialect, Header, RowFormat, TextEncoding};
 use crate::source::draft::{Draft, DraftJob, DraftKind, DraftPattern};
 use crate::source::rows::{Guess, GuessedColumn};
 
+/// The file with the JSON Schema that a draft names, in the draft's own folder.
+pub const SCHEMA_FILE: &str = "redivis-ingest.schema.json";
+
 /// What a draft says beside its jobs.
 #[derive(Debug, Clone)]
 pub struct DraftFacts<'a> {
@@ -25,15 +28,12 @@ pub struct DraftFacts<'a> {
 
 /// Writes the manifest.
 pub fn write_draft(out: &mut dyn Write, draft: &Draft, facts: &DraftFacts<'_>) -> io::Result<()> {
+    writeln!(out, "# yaml-language-server: $schema={SCHEMA_FILE}")?;
     writeln!(
         out,
         "# Drafted by `redivis-ingest init`. Look at what is marked, then:"
     )?;
     writeln!(out, "#   redivis-ingest check manifest.yaml")?;
-    writeln!(
-        out,
-        "# yaml-language-server: $schema=redivis-ingest.schema.json"
-    )?;
     writeln!(out, "version: 1")?;
     writeln!(out, "name: {}", scalar(&slug(facts.name, '-')))?;
     let mark = if facts.is_placeholder {

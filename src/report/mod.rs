@@ -31,7 +31,7 @@ mod words;
 
 pub use accuracy::PlanAccuracy;
 pub use combined::Combined;
-pub use draft::{DraftFacts, write_draft};
+pub use draft::{DraftFacts, SCHEMA_FILE, write_draft};
 pub use explain::{Explained, explain, write_explained};
 pub use facts::{CallFacts, RequestFacts, RunFacts};
 pub use html::{PageFacts, ProblemFacts, RejectFacts};

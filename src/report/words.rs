@@ -184,6 +184,7 @@ pub(super) fn reason_of(reason: Reason, is_file: bool) -> &'static str {
         Reason::SourceProblem => "cannot be used",
         Reason::Delivered => "delivered",
         Reason::Renamed => "delivered under the source's earlier name",
+        Reason::SameRows => "its rows were delivered for a source that is not matched now",
         Reason::Released => "delivered in a released version",
         Reason::SourceChanged => "the source changed",
         Reason::SourceMissing => "its source is no longer matched",

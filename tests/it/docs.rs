@@ -61,10 +61,21 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
+/// A line's words; blanks between single quotes are part of one.
+fn words(line: &str) -> Vec<&str> {
+    let mut quoted = false;
+    line.split(move |c: char| {
+        quoted ^= c == '\'';
+        c.is_whitespace() && !quoted
+    })
+    .filter(|word| !word.is_empty())
+    .collect()
+}
+
 /// The arguments of the program in a line that a reader would type, if it is one.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let line = line.split(" # ").next()?.trim();
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let words = words(line);
     let start = if let ["cargo", "run", rest @ ..] = words.as_slice() {
         let dashes = rest.iter().position(|word| *word == "--")?;
         2 + dashes + 1
@@ -130,6 +141,45 @@ fn every_command_line_in_the_pages_is_one_that_the_program_takes() {
     }
 }
 
+#[test]
+fn every_commands_help_has_examples_that_the_program_takes() {
+    let world = World::new(redivis_ingest::sandbox::Character::Friendly);
+    let help = world.call(&["--help"]).exits(0).stdout;
+    let listed = help.split("Commands:\n").nth(1).unwrap();
+    let commands: Vec<&str> = listed
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() >= 13, "{commands:?}");
+    for command in commands {
+        for flag in ["-h", "--help"] {
+            let help = world.call(&[command, flag]).exits(0).stdout;
+            let examples = help.split("\nExample").nth(1);
+            let examples = examples.unwrap_or_else(|| panic!("`{command} {flag}` has no example"));
+            let mut own = 0;
+            for line in examples.lines() {
+                let Some(args) = arguments(line) else {
+                    continue;
+                };
+                own += usize::from(args[0] == command);
+                let mut all: Vec<&str> = args.iter().map(String::as_str).collect();
+                all.push("--help");
+                let outcome = world.call(&all);
+                assert_eq!(outcome.status, Some(0), "{line}\n{}", outcome.stderr);
+                let known = known_flags(&world, &args[0]);
+                for word in args.iter().filter(|word| word.starts_with("--")) {
+                    assert!(known.contains(word), "`{command} {flag}`: {word}");
+                }
+            }
+            assert!(
+                own > 0,
+                "`{command} {flag}` has no example of itself:{examples}"
+            );
+        }
+    }
+}
+
 /// The flags in a command's help.
 fn known_flags(world: &World, command: &str) -> BTreeSet<String> {
     let help = if command.is_empty() || command.starts_with('-') {
@@ -168,6 +218,14 @@ fn every_flag_and_command_that_a_page_names_exists() {
     let foreign = [
         "--release",
         "--path",
+        "--no-default-features",
+        // maturin, uvx, docker, pip, gh
+        "--constraint",
+        "--from",
+        "--ignore-missing",
+        "--repo",
+        "--rm",
+        "--target",
         "--parallel",
         "--locked",
         "--out",

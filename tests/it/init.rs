@@ -202,3 +202,22 @@ fn a_file_that_is_there_is_not_written_over() {
     assert_eq!(fs::read_to_string(out).unwrap(), "mine");
     world.call(&["init", "/nowhere/at/all"]).exits(66);
 }
+
+#[test]
+fn the_schema_that_a_draft_names_is_beside_it_and_an_own_one_stays() {
+    let world = world_with(&[("a.txt", b"a")]);
+    let text = draft(&world);
+    assert!(
+        text.starts_with("# yaml-language-server: $schema=redivis-ingest.schema.json\n"),
+        "{text}"
+    );
+    let schema = world.path("redivis-ingest.schema.json");
+    let printed = world.call(&["schema"]).exits(0).stdout;
+    assert_eq!(fs::read_to_string(&schema).unwrap(), printed);
+
+    world.remove("drafted.yaml");
+    fs::write(&schema, "{}").unwrap();
+    draft(&world);
+
+    assert_eq!(fs::read_to_string(schema).unwrap(), "{}");
+}

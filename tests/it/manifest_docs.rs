@@ -48,6 +48,27 @@ fn assert_page(path: &Path, wanted: &str) {
     );
 }
 
+/// The schema that the examples name, for editors.
+#[test]
+fn the_schema_beside_the_examples_is_that_of_the_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    let wanted = serde_json::to_string_pretty(&manifest::json_schema()).unwrap() + "\n";
+
+    assert_page(&folder.join("redivis-ingest.schema.json"), &wanted);
+
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            let text = fs::read_to_string(&path).unwrap();
+            let named = "# yaml-language-server: $schema=redivis-ingest.schema.json\n";
+            assert!(text.starts_with(named), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "{count}");
+}
+
 #[test]
 fn the_key_tables_are_those_of_the_program() {
     let path = page("manifest.md");

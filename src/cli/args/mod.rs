@@ -232,7 +232,7 @@ pub struct InitArgs {
     /// The dataset, `owner.dataset`
     #[arg(long, value_name = "DATASET")]
     pub dataset: Option<String>,
-    /// Write the manifest there; the file must not exist yet
+    /// Write the manifest there, and its JSON Schema beside it; the file must not exist yet
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

@@ -20,8 +20,19 @@ pub fn text(shell: ShellChoice) -> io::Result<Vec<u8>> {
     };
     let name = command.get_name().to_owned();
     let mut out = Vec::new();
-    generate(shell, &mut command, name, &mut out);
+    generate(shell, &mut command, name.as_str(), &mut out);
+    if shell == Shell::Bash {
+        let text = String::from_utf8(out).map_err(io::Error::other)?;
+        out = one_spelling(&text, &name).into_bytes();
+    }
     Ok(out)
+}
+
+/// The generator spells the hyphen of the program's name in two ways, where a command
+/// is found and where its words are, so that bash never finds a command's words
+/// (`clap_complete` 4.6).
+fn one_spelling(script: &str, name: &str) -> String {
+    script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 /// One page with every command: people look for one name.
@@ -58,6 +69,22 @@ mod tests {
 
             assert!(text.contains("lock-timeout"), "{shell:?}");
         }
+    }
+
+    #[test]
+    fn bash_finds_the_words_of_every_command() {
+        let text = String::from_utf8(text(ShellChoice::Bash).unwrap()).unwrap();
+        let mut commands = 0;
+        for line in text.lines() {
+            let set = line.trim().strip_prefix("cmd=\"").unwrap_or_default();
+            let Some(command) = set.strip_suffix('"').filter(|command| !command.is_empty()) else {
+                continue;
+            };
+            commands += 1;
+            let case = format!("        {command})");
+            assert!(text.lines().any(|line| line == case), "{case}");
+        }
+        assert!(commands > 10, "{commands}");
     }
 
     #[test]

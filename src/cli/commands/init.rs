@@ -1,6 +1,7 @@
 //! `init`: a draft of a manifest, from what a folder holds.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::InitArgs;
@@ -8,7 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, check_writable};
-use crate::report::{DraftFacts, write_draft};
+use crate::manifest;
+use crate::report::{DraftFacts, SCHEMA_FILE, write_draft};
 use crate::source::draft::draft_jobs;
 
 const PLACEHOLDER: &str = "owner.dataset";
@@ -24,7 +26,7 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     };
     let folder = std::fs::canonicalize(&args.folder).map_err(|error| unusable(&error))?;
     if !folder.is_dir() {
-        return Err(unusable(&std::io::ErrorKind::NotADirectory.into()));
+        return Err(unusable(&ErrorKind::NotADirectory.into()));
     }
     if let Some(path) = &args.out {
         if path.exists() {
@@ -47,17 +49,35 @@ pub fn run(args: &InitArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     write_draft(&mut text, &draft, &facts)
         .map_err(|error| Failure::local_io("cannot write the draft", &error))?;
     if let Some(path) = &args.out {
-        std::fs::File::create_new(path)
+        File::create_new(path)
             .and_then(|mut file| file.write_all(&text))
             .map_err(|error| {
                 Failure::local_io(&format!("cannot write `{}`", path.display()), &error)
             })?;
+        write_schema(path)?;
     } else {
         let mut out = Output::stdout();
         let written = out.write_all(&text);
         out.finish(written)?;
     }
     Ok(ExitCode::Done)
+}
+
+/// Writes the schema that the draft names for editors beside it; one that is there
+/// stays, since it may be a newer program's.
+fn write_schema(manifest: &Path) -> Result<(), Failure> {
+    let path = manifest.with_file_name(SCHEMA_FILE);
+    let written = File::create_new(&path).and_then(|mut file| {
+        let text = serde_json::to_string_pretty(&manifest::json_schema())?;
+        writeln!(file, "{text}")
+    });
+    match written {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(Failure::local_io(
+            &format!("cannot write `{}`", path.display()),
+            &error,
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The way from the manifest's folder, which is the working directory if the draft

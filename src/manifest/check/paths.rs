@@ -4,10 +4,18 @@ use std::ops::Range;
 
 use super::super::model::{PathEntry, PathPattern};
 use super::super::problem::ProblemCode;
-use super::super::tree::Node;
+use super::super::tree::{Node, Value};
 use super::fields::Fields;
 use super::scalars::all;
 use super::{Checker, scalars, shown};
+
+/// The keys of an entry that hold its pattern; it has one of them.
+const PATTERN_KEYS: [&str; 5] = ["csv", "ndjson", "json", "path", "glob"];
+
+/// Whether a text has a variable, which `$${` does not begin.
+fn has_variable(node: &Node<'_>) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.text.replace("$${", "").contains("${"))
+}
 
 /// Whether a path has any of the glob's characters.
 fn is_glob(text: &str) -> bool {
@@ -127,7 +135,15 @@ pub(super) fn path_entry(
         return None;
     }
     exclude.extend_from_slice(of_job);
-    Some(PathEntry { pattern, exclude })
+    let varies = PATTERN_KEYS
+        .iter()
+        .filter_map(|key| fields.own(key))
+        .any(has_variable);
+    Some(PathEntry {
+        pattern,
+        exclude,
+        varies,
+    })
 }
 
 /// `base`: a folder that every match stands in.

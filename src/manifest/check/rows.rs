@@ -3,7 +3,10 @@
 use crate::base::ByteCount;
 
 use super::super::keys::{REJECTS, ROWS_ENTRY};
-use super::super::model::{CsvDialect, Header, RowFormat, RowsEntry, RowsSource, TextEncoding};
+use super::super::model::{
+    CsvDialect, Header, OnMissing, OnRenamed, PathEntry, RowFormat, RowsEntry, RowsSource,
+    TextEncoding,
+};
 use super::super::problem::ProblemCode;
 use super::super::tree::{Node, Value};
 use super::super::words;
@@ -61,11 +64,18 @@ pub(super) fn rows(
     let on_missing = fields
         .get("on_missing")
         .and_then(|node| scalars::word(checker, node, &words::ON_MISSING));
+    let on_renamed = fields
+        .get("on_renamed")
+        .and_then(|node| scalars::word(checker, node, &words::ON_RENAMED));
+    one_of_many(checker, fields, on_renamed, on_missing);
     let payload = fields
         .get("payload")
         .and_then(|node| payload(checker, node));
+    let entries = entries?;
     Some(RowsSource {
-        entries: entries?,
+        on_renamed: on_renamed
+            .unwrap_or_else(|| renamed_by_default(entries.iter().map(|entry| &entry.paths))),
+        entries,
         schema: schema?,
         extra_columns: extra_columns.unwrap_or_default(),
         missing_columns: missing_columns.unwrap_or_default(),
@@ -75,6 +85,35 @@ pub(super) fn rows(
         on_missing: on_missing.unwrap_or_default(),
         payload: payload.unwrap_or(DEFAULT_PAYLOAD),
     })
+}
+
+/// What `on_renamed` is where the manifest does not say. Where a pattern has
+/// variables the manifest matches other files with other values, so that a source
+/// that is not matched need not be gone.
+pub(super) fn renamed_by_default<'p>(mut paths: impl Iterator<Item = &'p PathEntry>) -> OnRenamed {
+    if paths.any(|path| path.varies) {
+        OnRenamed::Fail
+    } else {
+        OnRenamed::Keep
+    }
+}
+
+/// A job whose sources that are not matched are others' cannot delete them.
+pub(super) fn one_of_many(
+    checker: &mut Checker<'_>,
+    fields: &Fields<'_, '_>,
+    on_renamed: Option<OnRenamed>,
+    on_missing: Option<OnMissing>,
+) {
+    if on_renamed == Some(OnRenamed::Send) && on_missing == Some(OnMissing::Delete) {
+        checker
+            .problem(
+                ProblemCode::Conflict,
+                fields.key_span("on_missing"),
+                "`on_missing: delete` deletes what `on_renamed: send` is there to keep".to_owned(),
+            )
+            .help("with `on_renamed: send` each run delivers some of many sources: leave `on_missing` at `keep`");
+    }
 }
 
 fn payload(checker: &mut Checker<'_>, node: &Node<'_>) -> Option<ByteCount> {

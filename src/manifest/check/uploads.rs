@@ -11,7 +11,7 @@ use super::super::tree::Node;
 use super::super::words;
 use super::fields::Fields;
 use super::scalars::all;
-use super::{Checker, fields, paths, scalars, shown};
+use super::{Checker, fields, paths, rows, scalars, shown};
 
 const TYPES: [words::Word<UploadType>; UploadType::ALL.len()] = {
     let mut words = [("", UploadType::Delimited); UploadType::ALL.len()];
@@ -56,8 +56,15 @@ pub(super) fn uploads(
     let on_missing = fields
         .get("on_missing")
         .and_then(|node| scalars::word(checker, node, &words::ON_MISSING));
+    let on_renamed = fields
+        .get("on_renamed")
+        .and_then(|node| scalars::word(checker, node, &words::ON_RENAMED));
+    rows::one_of_many(checker, fields, on_renamed, on_missing);
+    let entries = entries?;
     Some(UploadsSource {
-        entries: entries?,
+        on_renamed: on_renamed
+            .unwrap_or_else(|| rows::renamed_by_default(entries.iter().map(|entry| &entry.paths))),
+        entries,
         on_change: on_change.unwrap_or_default(),
         on_released: on_released.unwrap_or_default(),
         on_missing: on_missing.unwrap_or_default(),

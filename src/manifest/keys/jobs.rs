@@ -12,6 +12,7 @@ const SENT: &[&str] = &["rows", "uploads"];
 const ON_CHANGE: [&str; 3] = names(&words::ON_FILE_CHANGE);
 const ON_RELEASED: [&str; 2] = names(&words::ON_RELEASED);
 const ON_MISSING: [&str; 3] = names(&words::ON_MISSING);
+const ON_RENAMED: [&str; 3] = names(&words::ON_RENAMED);
 const EXTRA: [&str; 2] = names(&words::EXTRA);
 const SYMLINKS: [&str; 3] = names(&words::SYMLINKS);
 const EXTRA_COLUMNS: [&str; 2] = names(&words::EXTRA_COLUMNS);
@@ -165,6 +166,13 @@ pub(in super::super) static JOB: Section = Section {
             Form::Word { words: &ON_MISSING },
             "keep",
             "When a source that was delivered is no longer matched.",
+        )
+        .only(SENT),
+        key(
+            "on_renamed",
+            Form::Word { words: &ON_RENAMED },
+            "",
+            "When the rows of a source were delivered for another one that is no longer matched: it was renamed, it is one more, or that is a conflict. By default `keep`, and `fail` where the path has a variable.",
         )
         .only(SENT),
         key(

@@ -115,6 +115,9 @@ pub enum Reason {
     Delivered,
     /// Delivered under the name of a source that is no longer there.
     Renamed,
+    /// Its rows were delivered for a source that is not matched, and
+    /// `on_renamed: fail`.
+    SameRows,
     /// Delivered in a released version.
     Released,
     /// The source's content changed.

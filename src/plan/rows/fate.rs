@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pass::RowsDraft;
 use crate::base::{PartIdentity, SourceKey};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, RowsSource};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::listed::{Holder, Listing};
 use crate::plan::merge::Mode;
@@ -25,6 +25,15 @@ pub(in crate::plan) fn decide_rows(
     draft: RowsDraft,
     mode: Mode,
 ) -> JobPlan {
+    // Rows of sources that this run does not match: whose they are is not known.
+    let inputs = &draft.content.inputs;
+    let is_disputed = |part: &&PartIdentity| {
+        source.on_renamed == OnRenamed::Fail
+            && !draft.unseen.contains(&part.source)
+            && inputs.iter().all(|one| one.input.key != part.source)
+    };
+    let renamed = inputs.iter().flat_map(RowsInputPlan::renamed);
+    let disputed = renamed.filter(is_disputed).cloned().collect();
     let whole = Listing::of(view, std::slice::from_ref(&draft.content.owner));
     let mut fate = Fate {
         context,
@@ -41,6 +50,7 @@ pub(in crate::plan) fn decide_rows(
             .chain(&draft.elsewhere)
             .collect(),
         doubled: whole.released_twice(),
+        disputed,
         items: draft.items,
         unchanged: Amount::default(),
     };
@@ -85,6 +95,9 @@ struct Fate<'a> {
     kept: BTreeSet<&'a PartIdentity>,
     /// Parts that released versions hold twice.
     doubled: BTreeSet<PartIdentity>,
+    /// Parts of sources that are not matched, which a source has the rows of, and
+    /// the manifest does not say whether it was renamed.
+    disputed: BTreeSet<PartIdentity>,
     items: Vec<Item>,
     unchanged: Amount,
 }
@@ -115,11 +128,35 @@ impl Fate<'_> {
             .filter_map(|cut| cut.kept.as_ref())
             .collect();
         self.tell_doubled(input, &kept);
-        let is_locked = self.decide_locked(index, input);
+        let is_disputed = self.refuse_same_rows(input, &kept);
+        let is_locked = self.decide_locked(index, input) || is_disputed;
         let held = self.decide_listed(input, &kept, is_locked);
         for (cut_index, cut) in input.cuts.iter().enumerate() {
             self.decide_cut((index, cut_index), input, cut, held);
         }
+    }
+
+    /// A source whose rows are those of one that is not matched; whether there is one.
+    fn refuse_same_rows(&mut self, input: &RowsInputPlan, kept: &[&PartIdentity]) -> bool {
+        let mut kept = kept.iter();
+        let Some(part) = kept.find(|part| self.disputed.contains(**part)) else {
+            return false;
+        };
+        let shown = input.input.shown.clone();
+        self.items.push(Item {
+            class: Class::Conflict,
+            reason: Reason::SameRows,
+            action: Action::None,
+            note: Some(format!(
+                "the rows of `{shown}` are those of `{}`, which is delivered and is not matched now",
+                part.slug
+            )),
+            subject: Subject::Source {
+                path: shown,
+                trouble: None,
+            },
+        });
+        true
     }
 
     /// Rows that are released twice cannot be mended here, and must be told.
@@ -293,6 +330,9 @@ impl Fate<'_> {
                 .iter()
                 .any(|part| part.is_complete_part() && part.name.identity == **kept),
         });
+        if present.is_some_and(|kept| self.disputed.contains(kept)) {
+            return;
+        }
         let Some(kept) = present else {
             let reason = match (held, self.mode) {
                 (true, _) => Reason::Held,

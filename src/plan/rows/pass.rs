@@ -10,7 +10,7 @@ use rayon::iter::{
 use super::adopt::{Adoption, may_have_moved};
 use super::cache;
 use crate::base::{MergeStrategy, PartIdentity, SourceKey, VariableType};
-use crate::manifest::{Job, RowsSource, Schema, Variable};
+use crate::manifest::{Job, OnRenamed, RowsSource, Schema, Variable};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
 use crate::plan::listed::Listing;
@@ -65,10 +65,13 @@ pub(in crate::plan) fn pass_rows(
     let left_out = resolved.skipped.iter().map(|one| one.shown.as_str());
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
     let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
+    let follows = source.on_renamed != OnRenamed::Send;
     let vanished: Vec<&PartIdentity> = candidates
         .iter()
         .filter(|one| {
-            !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
+            follows
+                && !unseen.contains(&one.source)
+                && inputs.iter().all(|input| input.key != one.source)
         })
         .collect();
     let one = OnePass {
@@ -117,7 +120,7 @@ pub(in crate::plan) fn pass_rows(
         one: &one,
         candidates: &candidates,
         vanished: &vanished,
-        set_aside: &unseen,
+        set_aside: if follows { &unseen } else { &[] },
         claimed,
     };
     adoption.adopt(&mut passed)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::pass::UploadsDraft;
 use crate::base::{PartIdentity, SourceKey};
-use crate::manifest::{Job, OnMissing, OnReleased, OnRowsChange, UploadsSource};
+use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, UploadsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::listed::{Holder, Listing, twins};
 use crate::plan::merge::Mode;
@@ -33,6 +33,7 @@ pub(in crate::plan) fn decide_uploads(
         doubled: listing.released_twice(),
         all: &draft.wanted,
         elsewhere: &draft.elsewhere,
+        unseen: &draft.unseen,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
@@ -93,6 +94,8 @@ struct Fate<'a> {
     all: &'a [UploadSubject],
     /// Uploads that are now files of the job that this run does not see.
     elsewhere: &'a [PartIdentity],
+    /// Keys of files that this run does not see.
+    unseen: &'a [SourceKey],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -120,7 +123,40 @@ impl Fate<'_> {
                 || elsewhere.any(|other| other.same_rows(identity)))
     }
 
+    /// Whether a file has the content of another that is not matched, and the
+    /// manifest does not say whether it was renamed. Then that is told.
+    fn is_disputed(&mut self, upload: &UploadSubject) -> bool {
+        let Some(from) = &upload.renamed_from else {
+            return false;
+        };
+        let mut all = self.all.iter();
+        let is_matched = self.unseen.contains(&from.source)
+            || all.any(|other| other.identity.source == from.source);
+        if self.source.on_renamed != OnRenamed::Fail || is_matched {
+            return false;
+        }
+        let path = upload.shown.clone();
+        self.wanted.push(from.clone());
+        self.items.push(Item {
+            class: Class::Conflict,
+            reason: Reason::SameRows,
+            action: Action::None,
+            note: Some(format!(
+                "the content of `{path}` is that of `{}`, which is delivered and is not matched now",
+                from.slug
+            )),
+            subject: Subject::Source {
+                path,
+                trouble: None,
+            },
+        });
+        true
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
+        if self.is_disputed(upload) {
+            return;
+        }
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
         let in_release = released

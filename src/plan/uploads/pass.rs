@@ -6,7 +6,7 @@ use rayon::iter::{
 };
 
 use crate::base::{Fingerprint, Md5Digest, PartHasher, PartIdentity, Sha256Digest, SourceKey};
-use crate::manifest::{Job, UploadsSource};
+use crate::manifest::{Job, OnRenamed, UploadsSource};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
 use crate::plan::files::digests_of;
@@ -109,10 +109,12 @@ pub(in crate::plan) fn pass_uploads(
     // From one shard to another a draft's upload is sent anew, and deleted where
     // it was.
     let can_move = |one: &PartIdentity, upload: &UploadSubject| {
-        context.selection.sees_everything()
-            || is_vanished(one)
-            || is_released(one)
-            || (sees(&one.source) && is_seen(&inputs[upload.input]))
+        let is_matched = || inputs.iter().any(|input| input.key == one.source);
+        (source.on_renamed != OnRenamed::Send || is_matched())
+            && (context.selection.sees_everything()
+                || is_vanished(one)
+                || is_released(one)
+                || (sees(&one.source) && is_seen(&inputs[upload.input])))
     };
     let all = with_renamed(known, &listing, can_move);
     let (wanted, others): (Vec<_>, Vec<_>) = all

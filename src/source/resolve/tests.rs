@@ -12,8 +12,8 @@ use crate::base::cancel::CancelReason;
 use crate::base::{ByteCount, UploadOptions};
 use crate::manifest::{
     CsvDialect, Extra, ExtraColumns, FilesEntry, FilesSource, MissingColumns, OnFileChange,
-    OnMissing, OnReleased, OnRowsChange, PathEntry, PathPattern, RowFormat, RowsEntry, RowsSource,
-    Schema, Symlinks, UploadsEntry, UploadsSource,
+    OnMissing, OnReleased, OnRenamed, OnRowsChange, PathEntry, PathPattern, RowFormat, RowsEntry,
+    RowsSource, Schema, Symlinks, UploadsEntry, UploadsSource,
 };
 use crate::source::SourceError;
 
@@ -79,6 +79,7 @@ impl Tree {
             on_change: OnRowsChange::Replace,
             on_released: OnReleased::Fail,
             on_missing: OnMissing::Keep,
+            on_renamed: OnRenamed::Keep,
             payload: ByteCount(1000),
         };
         resolve_rows(&self.options(), &source).unwrap()
@@ -90,6 +91,7 @@ impl Tree {
             on_change: OnRowsChange::Replace,
             on_released: OnReleased::Fail,
             on_missing: OnMissing::Keep,
+            on_renamed: OnRenamed::Keep,
         };
         resolve_uploads(&self.options(), &source).unwrap()
     }
@@ -99,6 +101,7 @@ fn paths(pattern: PathPattern) -> PathEntry {
     PathEntry {
         pattern,
         exclude: Vec::new(),
+        varies: false,
     }
 }
 
