@@ -123,11 +123,16 @@ pub(super) fn write_jobs(
             JobContent::Rows(_) => "rows",
             JobContent::Uploads { .. } => "uploads",
         };
+        let replaced = job.replaced_rows.map(|rows| {
+            let rows = count(rows, "row");
+            format!("; {rows} of the last release go: it is replaced as a whole")
+        });
         write!(
             out,
-            "<tr><td><span class=\"st {tone}\">{mark} {word}</span></td><td><a href=\"#job-{index}\">{}</a></td><td>{} <small>{kind}</small></td>",
+            "<tr><td><span class=\"st {tone}\">{mark} {word}</span></td><td><a href=\"#job-{index}\">{}</a></td><td>{} <small>{kind}{}</small></td>",
             Esc(job.job.as_str()),
             Esc(job.table.table()),
+            replaced.unwrap_or_default()
         )?;
         for value in [
             shelf.to_do,
@@ -139,13 +144,6 @@ pub(super) fn write_jobs(
             write_number(out, value, &number(value))?;
         }
         writeln!(out, "</tr>")?;
-        if let Some(rows) = job.replaced_rows {
-            writeln!(
-                out,
-                "<tr><td></td><td colspan=\"7\"><small>- {} of the last release go: the table is replaced as a whole</small></td></tr>",
-                count(rows, "row")
-            )?;
-        }
     }
     close_table(out)?;
     writeln!(out, "</section>")

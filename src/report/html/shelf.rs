@@ -52,10 +52,14 @@ impl<'a> Shelf<'a> {
             Some(End::Unverified | End::Refused | End::NotReached) => self.open += 1,
             None => {}
         }
-        let rank = &mut self.ranks[rank(&entry)];
-        if rank.len() < most {
-            rank.push(entry);
+        if self.has_room(&entry, most) {
+            self.ranks[rank(&entry)].push(entry);
         }
+    }
+
+    /// Whether one like it is kept.
+    fn has_room(&self, entry: &Entry<'_>, most: usize) -> bool {
+        self.ranks[rank(entry)].len() < most
     }
 
     /// The first ones that are shown, those that matter most first.
@@ -64,7 +68,8 @@ impl<'a> Shelf<'a> {
     }
 }
 
-/// The lower, the earlier: what went wrong, what was changed, what stayed.
+/// The lower, the earlier: what went wrong, what was changed, what stayed. That of an
+/// end does not depend on its item.
 fn rank(entry: &Entry<'_>) -> usize {
     if let Some(end) = entry.end {
         return match end.end {
@@ -107,11 +112,16 @@ pub(super) fn shelves<'a>(report: &'a RunReport<'_>) -> Shelves<'a> {
     let mut by_job: BTreeMap<&'a str, Shelf<'a>> = BTreeMap::new();
     for end in &report.end.items {
         let job = end.job.as_ref().map_or("", |job| job.as_str());
-        let entry = Entry {
-            item: report.index.find(end),
+        let shelf = by_job.entry(job).or_default();
+        let mut entry = Entry {
+            item: None,
             end: Some(end),
         };
-        by_job.entry(job).or_default().add(entry, most);
+        // Finding takes time, and most of very many are not shown.
+        if shelf.has_room(&entry, most) {
+            entry.item = report.index.find(end);
+        }
+        shelf.add(entry, most);
     }
     let Some(plan) = report.plan else {
         return Shelves { by_job, most };

@@ -92,6 +92,10 @@ fn the_plan_is_told_by_class_with_its_reasons() {
         assert!(row.contains(&wanted), "{class}: {row}");
     }
     assert!(section.contains("<dt>send</dt><dd>4 files, 2 parts, 1 upload, 5,020 rows"));
+    let jobs = between(&page, "<section id=\"jobs\"", "</section>");
+    assert!(jobs.contains("uploads; 1,200 rows of the last release go: it is replaced as a whole"));
+    // A row of fewer cells could not be sorted.
+    assert!(!page.contains("colspan"));
     let items = between(&page, "<section id=\"items\"", "</section>");
     for told in [
         "<span class=\"sig\">+</span>new <code>not_on_remote</code>",
@@ -290,22 +294,22 @@ fn both_ways_to_be_dark_are_the_same() {
 
 #[test]
 fn a_page_of_very_many_items_is_short_and_says_what_it_leaves_out() {
-    let mut plan = sample::plan_of(Vec::new(), vec![sample::files_job(60_000)]);
+    let mut plan = sample::plan_of(Vec::new(), vec![sample::files_job(20_000)]);
     plan.jobs[0].unchanged = Amount {
         items: 2_000_000,
         bytes: 5,
         rows: 0,
     };
     let mut end = sample::good_end(&plan);
-    sample::fail(&mut end.items[59_999], FailKind::Failed, "bad");
-    let last = end.items[59_999].name.clone();
+    sample::fail(&mut end.items[19_999], FailKind::Failed, "bad");
+    let last = end.items[19_999].name.clone();
 
     let page = page(Some(&plan), &end, sample::facts(), &facts_of_page());
 
     assert!(page.len() < 400_000, "{}", page.len());
     assert_eq!(page.matches("<tr data-s=").count(), shelf::MOST_OF_JOB);
     assert!(page.contains(
-        "500 of 60,000 items shown; 59,500 left out: the whole list is in /state/runs/20260101-000000-ab12/report.json."
+        "500 of 20,000 items shown; 19,500 left out: the whole list is in /state/runs/20260101-000000-ab12/report.json."
     ));
     let first = between(&page, "<tr data-s=\"", "</tr>");
     assert!(
@@ -318,7 +322,7 @@ fn a_page_of_very_many_items_is_short_and_says_what_it_leaves_out() {
 #[test]
 fn many_jobs_share_the_room() {
     let jobs = (0..600).map(|index| {
-        let mut job = sample::files_job(100);
+        let mut job = sample::files_job(20);
         job.job = sample::name(&format!("job-{index}"));
         job
     });
