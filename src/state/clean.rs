@@ -104,8 +104,8 @@ impl Sweep<'_> {
         };
         // Held until the store is done with, so that no run begins meanwhile.
         let held = match try_lock(&lock, self.options.dry_run) {
-            Ok(Some(held)) => held,
-            Ok(None) => {
+            Ok(Lock::Ours(held)) => held,
+            Ok(Lock::Theirs) => {
                 self.busy.insert(owner.clone());
                 self.kept.insert(owner);
                 (self.each)(keep("a run holds its lock".to_owned()));
@@ -209,19 +209,23 @@ impl Sweep<'_> {
                 let path = runs.join(name);
                 let is_old = || modified_ms(&path).is_some_and(|at| at <= self.options.before_ms);
                 if at < surplus || !is_kept && is_old() {
-                    let bytes = tree_size(&path);
-                    if !self.options.dry_run {
-                        std::fs::remove_dir_all(&path)
-                            .map_err(|source| file_error("remove", &path, source))?;
-                    }
-                    (self.each)(CleanStep::Removed {
-                        what: "run",
-                        name: format!("runs/{name}"),
-                        bytes,
-                    });
+                    self.remove_run(&path, name)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    fn remove_run(&mut self, path: &Path, name: &str) -> Result<(), StateError> {
+        let bytes = tree_size(path);
+        if !self.options.dry_run {
+            std::fs::remove_dir_all(path).map_err(|source| file_error("remove", path, source))?;
+        }
+        (self.each)(CleanStep::Removed {
+            what: "run",
+            name: format!("runs/{name}"),
+            bytes,
+        });
         Ok(())
     }
 
@@ -243,9 +247,17 @@ impl Sweep<'_> {
     }
 }
 
-/// The lock of a store, with nothing written into it; `None`: a run holds it. The
-/// file itself always stays: removing it would race with a run that just opened it.
-fn try_lock(path: &Path, dry_run: bool) -> io::Result<Option<Option<File>>> {
+/// Whose a store's lock is.
+enum Lock {
+    /// Ours until this is dropped; a dry run makes no file for it.
+    Ours(Option<File>),
+    /// A run's.
+    Theirs,
+}
+
+/// Tries the lock of a store; nothing is written into it. The file itself always
+/// stays: removing it would race with a run that just opened it.
+fn try_lock(path: &Path, dry_run: bool) -> io::Result<Lock> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     let mut options = OpenOptions::new();
@@ -257,12 +269,14 @@ fn try_lock(path: &Path, dry_run: bool) -> io::Result<Option<Option<File>>> {
         .mode(0o600);
     let file = match options.open(path) {
         // Nobody can hold what is not there.
-        Err(error) if dry_run && error.kind() == io::ErrorKind::NotFound => return Ok(Some(None)),
+        Err(error) if dry_run && error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Lock::Ours(None));
+        }
         file => file?,
     };
     match file.try_lock() {
-        Ok(()) => Ok(Some(Some(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
+        Ok(()) => Ok(Lock::Ours(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Theirs),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

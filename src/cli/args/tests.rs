@@ -165,15 +165,18 @@ fn every_other_flag_has_a_twin_of_its_own() {
     assert_eq!(
         without,
         [
+            "combined",
             "detailed-exitcode",
             "dry-run",
             "kill",
             "no-change-exit-code",
             "notes",
+            "null",
             "out",
             "plan",
             "program",
-            "receipts"
+            "receipts",
+            "verified",
         ]
     );
 }
