@@ -33,12 +33,15 @@ pub(in crate::plan) fn decide_uploads(
         doubled: listing.released_twice(),
         all: &draft.wanted,
         unseen: &draft.unseen,
+        elsewhere: &draft.elsewhere,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
     };
     for upload in &draft.wanted {
-        fate.decide_upload(upload);
+        if !fate.refuse_same_content(upload) {
+            fate.decide_upload(upload);
+        }
     }
     if context.selection.sees_everything() {
         fate.decide_missing(&draft.wanted, &draft.unseen);
@@ -89,10 +92,12 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     /// What released versions hold twice.
     doubled: BTreeSet<PartIdentity>,
-    /// Every file of the job.
+    /// Every file of the job that this run sees.
     all: &'a [UploadSubject],
     /// Keys of files that this run does not see.
     unseen: &'a [SourceKey],
+    /// Uploads that are now files of the job that this run does not see.
+    elsewhere: &'a [PartIdentity],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -114,7 +119,10 @@ impl Fate<'_> {
     /// now.
     fn has_moved(&self, identity: &PartIdentity, upload: &UploadSubject) -> bool {
         let mut all = self.all.iter();
-        !upload.is(identity) && all.any(|other| other.is(identity))
+        let mut elsewhere = self.elsewhere.iter();
+        !upload.is(identity)
+            && (all.any(|other| other.is(identity))
+                || elsewhere.any(|other| other.same_rows(identity)))
     }
 
     /// What a file has the content of, where that is another's that is not matched
@@ -127,22 +135,30 @@ impl Fate<'_> {
         (self.source.on_renamed == OnRenamed::Fail && !is_matched).then_some(from)
     }
 
+    /// A file whose content is disputed; whether it was refused.
+    fn refuse_same_content(&mut self, upload: &UploadSubject) -> bool {
+        let Some(from) = self.disputed(upload) else {
+            return false;
+        };
+        let path = upload.shown.clone();
+        self.wanted.push(from.clone());
+        self.items.push(Item {
+            class: Class::Conflict,
+            reason: Reason::SameRows,
+            action: Action::None,
+            note: Some(format!(
+                "the content of `{path}` is that of `{}`, which is delivered and is not matched now",
+                from.slug
+            )),
+            subject: Subject::Source {
+                path,
+                trouble: None,
+            },
+        });
+        true
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
-        if let Some(from) = self.disputed(upload) {
-            let path = upload.shown.clone();
-            self.wanted.push(from.clone());
-            self.items.push(Item {
-                class: Class::Conflict,
-                reason: Reason::SameRows,
-                action: Action::None,
-                note: Some(format!(
-                    "the content of `{path}` is that of `{}`, which is delivered and is not matched now",
-                    from.slug
-                )),
-                subject: Subject::Source { path, trouble: None },
-            });
-            return;
-        }
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
         let in_release = released
