@@ -160,6 +160,7 @@ const UNKNOWN_VARIABLE: (&str, &str) = (
     "plan/unknown-variable",
     "correct its name under `variables`, or take it out: names are those of the platform, with `_` for whatever is no letter and no digit",
 );
+const SAME_ROWS_HELP: &str = "say `on_renamed: send` if both are wanted, as with one file for each day, or `on_renamed: keep` if the source was renamed";
 
 /// The code and the help for what a plan says no to.
 fn of_reason(reason: Reason) -> (&'static str, &'static str) {
@@ -185,10 +186,7 @@ fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "plan/no-rows",
             "if its rows are to go, say `allow_empty: true`",
         ),
-        Reason::SameRows => (
-            "plan/same-rows",
-            "say `on_renamed: send` if both are wanted, as with one file for each day, or `on_renamed: keep` if the source was renamed",
-        ),
+        Reason::SameRows => ("plan/same-rows", SAME_ROWS_HELP),
         Reason::ExpectFailed => (
             "plan/expect-failed",
             "look whether the sources are complete; if they are, change `expect`",

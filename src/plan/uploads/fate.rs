@@ -32,14 +32,16 @@ pub(in crate::plan) fn decide_uploads(
         listing: &listing,
         doubled: listing.released_twice(),
         all: &draft.wanted,
-        elsewhere: &draft.elsewhere,
         unseen: &draft.unseen,
+        elsewhere: &draft.elsewhere,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
     };
     for upload in &draft.wanted {
-        fate.decide_upload(upload);
+        if !fate.refuse_same_content(upload) {
+            fate.decide_upload(upload);
+        }
     }
     if context.selection.sees_everything() {
         fate.decide_missing(&draft.wanted, &draft.unseen);
@@ -92,10 +94,10 @@ struct Fate<'a> {
     doubled: BTreeSet<PartIdentity>,
     /// Every file of the job that this run sees.
     all: &'a [UploadSubject],
-    /// Uploads that are now files of the job that this run does not see.
-    elsewhere: &'a [PartIdentity],
     /// Keys of files that this run does not see.
     unseen: &'a [SourceKey],
+    /// Uploads that are now files of the job that this run does not see.
+    elsewhere: &'a [PartIdentity],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -123,18 +125,21 @@ impl Fate<'_> {
                 || elsewhere.any(|other| other.same_rows(identity)))
     }
 
-    /// Whether a file has the content of another that is not matched, and the
-    /// manifest does not say whether it was renamed. Then that is told.
-    fn is_disputed(&mut self, upload: &UploadSubject) -> bool {
-        let Some(from) = &upload.renamed_from else {
-            return false;
-        };
+    /// What a file has the content of, where that is another's that is not matched
+    /// and the manifest does not say whether it was renamed.
+    fn disputed<'u>(&self, upload: &'u UploadSubject) -> Option<&'u PartIdentity> {
+        let from = upload.renamed_from.as_ref()?;
         let mut all = self.all.iter();
         let is_matched = self.unseen.contains(&from.source)
             || all.any(|other| other.identity.source == from.source);
-        if self.source.on_renamed != OnRenamed::Fail || is_matched {
+        (self.source.on_renamed == OnRenamed::Fail && !is_matched).then_some(from)
+    }
+
+    /// A file whose content is disputed; whether it was refused.
+    fn refuse_same_content(&mut self, upload: &UploadSubject) -> bool {
+        let Some(from) = self.disputed(upload) else {
             return false;
-        }
+        };
         let path = upload.shown.clone();
         self.wanted.push(from.clone());
         self.items.push(Item {
@@ -154,9 +159,6 @@ impl Fate<'_> {
     }
 
     fn decide_upload(&mut self, upload: &UploadSubject) {
-        if self.is_disputed(upload) {
-            return;
-        }
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
         let in_release = released
