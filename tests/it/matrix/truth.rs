@@ -63,7 +63,7 @@ fn is_true(world: &World, version: &VersionView, released: &[&str], item: &Value
         ("table", _) => table(name.rsplit('.').next().unwrap()).is_some(),
         ("variable", "update") => {
             let (of, variable) = name.split_once('/').unwrap();
-            let said = table(of.rsplit('.').next().unwrap()).map(|table| words_of(table));
+            let said = table(of.rsplit('.').next().unwrap()).map(words_of);
             said.and_then(|mut said| said.remove(variable)) == wanted_words().remove(variable)
         }
         ("version", "create") => version.tag == "next" || !released.is_empty(),
