@@ -593,7 +593,11 @@ fn a_variable_that_no_upload_brings_fails_when_the_data_is_there() {
 #[test]
 fn words_wait_for_the_data_of_their_table() {
     under_both(|world| {
-        world.manifest(WORDS).file("rows/1.csv", ROWS);
+        delivered(&world);
+        world
+            .manifest(&WORDS.replace("Level (m)", "Water level (m)"))
+            .file("rows/2.csv", "station,level,flag,plain\nc,3.5,1,z\n");
+        world.sandbox().clear_requests();
         let fault = Fault::Status {
             code: 400,
             retry_after: None,
@@ -601,14 +605,44 @@ fn words_wait_for_the_data_of_their_table() {
         let script = FaultScript::none();
         world.faults(script.with(Operation::InsertRows, Nth::First(1000), fault));
 
-        let outcome = world.run(&["--format", "json"]);
+        world.run(&[]).exits(69).tells("is not complete");
 
-        assert_eq!(outcome.status, Some(3), "{outcome:?}");
         assert_eq!(patches(&world), 0);
+        assert_eq!(label_of(&world, "level").as_deref(), Some("Level (m)"));
         world.faults(FaultScript::none());
         world.run(&[]).exits(0);
-        has_all_words(&world, "next");
+        assert_eq!(
+            label_of(&world, "level").as_deref(),
+            Some("Water level (m)")
+        );
     });
+}
+
+#[test]
+fn words_that_somebody_changes_under_a_run_hold_its_release_back() {
+    let world = World::new(Character::Friendly);
+    delivered(&world);
+    world
+        .manifest(&released())
+        .file("rows/2.csv", "station,level,flag,plain\nc,3.5,1,z\n");
+    let planning = u32::try_from(world.requests_of_planning()).unwrap();
+    let late = Fault::LateEffect {
+        after_requests: planning,
+        code: Some(500),
+    };
+    world.faults(FaultScript::none().with(Operation::PatchVariable, Nth::Nth(1), late));
+    let path = format!("/tables/{DATASET}:next.readings/variables/level");
+    assert_eq!(world.http("PATCH", &path, r#"{"label":"Height"}"#).0, 500);
+
+    world
+        .run(&[])
+        .exits(3)
+        .tells("variable `level` of table `readings` does not have the label of the manifest");
+
+    assert!(tags(&world).is_empty());
+    world.run(&[]).exits(0);
+    let said = said_in(&world, "v1.0", "readings", "level");
+    assert_eq!(said.label.as_deref(), Some("Level (m)"));
 }
 
 #[test]

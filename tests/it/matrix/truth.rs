@@ -4,7 +4,7 @@ use redivis_ingest::base::{Md5Digest, PartName, SourceKey};
 use redivis_ingest::sandbox::{TableView, UploadView, VersionView};
 use serde_json::Value;
 
-use super::work::{newest, row};
+use super::work::{newest, row, wanted_words, words_of};
 use crate::harness::{DATASET, World};
 
 /// Holds the newest report against the remote. Answers how many items it calls
@@ -61,6 +61,11 @@ fn is_true(world: &World, version: &VersionView, released: &[&str], item: &Value
             table(job).is_some_and(is_gone)
         }
         ("table", _) => table(name.rsplit('.').next().unwrap()).is_some(),
+        ("variable", "update") => {
+            let (of, variable) = name.split_once('/').unwrap();
+            let said = table(of.rsplit('.').next().unwrap()).map(words_of);
+            said.and_then(|mut said| said.remove(variable)) == wanted_words().remove(variable)
+        }
         ("version", "create") => version.tag == "next" || !released.is_empty(),
         ("version", "release") => released.iter().any(|tag| item["remote_id"] == *tag),
         other => panic!("what is {other:?}?"),

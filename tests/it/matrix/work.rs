@@ -180,14 +180,32 @@ pub(super) fn work(world: &World, workers: &str) -> Outcome {
 pub(super) struct Held {
     pub(super) merge: Option<MergeStrategy>,
     pub(super) description: Option<String>,
-    /// Label and description of each variable that has any.
-    pub(super) words: BTreeMap<String, (Option<String>, Option<String>)>,
+    pub(super) words: Words,
     /// Size and MD5 of the stored bytes.
     pub(super) files: BTreeMap<String, (usize, Md5Digest)>,
     /// All rows that were inserted, sorted.
     pub(super) rows: Vec<String>,
     /// Bytes of bulk uploads, sorted.
     pub(super) bulk: Vec<String>,
+}
+
+/// Label and description of each variable that has any.
+pub(super) type Words = BTreeMap<String, (Option<String>, Option<String>)>;
+
+/// What the manifest says of the log's variables.
+pub(super) fn wanted_words() -> Words {
+    let words = (Some("Word".to_owned()), Some("What was read".to_owned()));
+    [("w".to_owned(), words)].into()
+}
+
+/// What a table says of its variables.
+pub(super) fn words_of(table: &TableView) -> Words {
+    let said = table.metadata.iter();
+    said.map(|(name, said)| {
+        let words = (said.label.clone(), said.description.clone());
+        (name.clone(), words)
+    })
+    .collect()
 }
 
 /// The row of this number as it must be stored.
@@ -216,11 +234,7 @@ pub(super) fn wanted(world: &World) -> BTreeMap<String, Held> {
     let log = Held {
         merge: Some(MergeStrategy::Append),
         description: Some("Readings".to_owned()),
-        words: [(
-            "w".to_owned(),
-            (Some("Word".to_owned()), Some("What was read".to_owned())),
-        )]
-        .into(),
+        words: wanted_words(),
         rows,
         ..Held::default()
     };
@@ -253,11 +267,7 @@ fn held(table: &TableView) -> Held {
     Held {
         merge: Some(table.merge),
         description: table.description.clone(),
-        words: table
-            .metadata
-            .iter()
-            .map(|(name, said)| (name.clone(), (said.label.clone(), said.description.clone())))
-            .collect(),
+        words: words_of(table),
         files: files.collect(),
         rows,
         bulk,
