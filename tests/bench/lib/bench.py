@@ -100,7 +100,7 @@ def listed_files(server):
     """Name, size and MD5 of every file of the table."""
     found, token = {}, ""
     while True:
-        path = f"/datasets/{DATASET}:next/tables/files/rawFiles?maxResults=1000{token}"
+        path = f"/tables/{DATASET}:next.files/rawFiles?maxResults=1000{token}"
         answer = call(server, "GET", path)
         for one in answer["results"]:
             found[one["name"]] = (one["size"], one["md5Hash"])

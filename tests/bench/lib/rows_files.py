@@ -50,7 +50,7 @@ def addresses(server, files):
             {"name": f"{at + n}", "size": os.path.getsize(path), "resumable": False}
             for n, path in enumerate(files[at : at + 1000])
         ]
-        path = f"/datasets/{DATASET}:next/tables/files/tempUploads"
+        path = f"/tables/{DATASET}:next.files/tempUploads"
         given += [one["url"] for one in call(server, "POST", path, {"tempUploads": wanted})["results"]]
     return given
 
@@ -231,8 +231,8 @@ def storage(bench, name, folder, width, rounds):
     total = data.bytes_of(files)
     return Line(
         "nginx", f"storage side only, on nginx: {name}, against curl of the same width, {width}",
-        median(with_curl) / median(ours), "x", 1.0 if len(files) > 1000 else 0.9,
-        1.8 if len(files) > 1000 else 1.0,
+        median(with_curl) / median(ours), "x", 1.0 if len(files) >= 1000 else 0.9,
+        1.8 if len(files) >= 1000 else 1.0,
         notes=f"{len(files) / median(ours):,.0f} files/s, {total / median(ours) / 1e6:,.0f} MB/s with MD5; "
               f"curl {len(files) / median(with_curl):,.0f} files/s, {total / median(with_curl) / 1e6:,.0f} MB/s; "
               f"CPU {median(ours, 'cpu'):.2f} and {median(with_curl, 'cpu'):.2f} s",
