@@ -1,9 +1,11 @@
-//! Delimited text: the `csv` crate splits rows into cells; around it stand the
-//! dialect, the header, exact positions and the errors that it reads over.
-//! Blank lines are no rows, also in a file with a single column.
+//! Delimited text. What can be read in one way only is split by [`split`]; for all
+//! else the `csv` crate splits rows into cells, and around it stand the dialect,
+//! exact positions and the errors that it reads over. Blank lines are no rows, also
+//! in a file with a single column.
 
 mod feed;
 mod quotes;
+mod split;
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
@@ -18,13 +20,19 @@ use super::reject::{Reject, RejectReason};
 use super::rounded::{Rounded, Watch};
 use super::{Rejects, RowStart};
 use feed::Feed;
+use split::{Next, Split};
 
 /// Rows of a CSV source.
 pub(super) struct CsvRows {
     cells: Cells,
     watch: Watch,
+    /// What splits rows into cells, as long as that is enough; then `reader` has
+    /// not begun.
+    split: Option<Split>,
     reader: Reader<Feed>,
+    /// The row read last, if `reader` read it or its cells are looked at.
     record: ByteRecord,
+    scratch: Vec<u8>,
     dialect: CsvDialect,
     /// What is added to the reader's own positions: bytes and lines before it
     /// started. They wrap, since a primed reader has one byte and line more.
@@ -34,6 +42,21 @@ pub(super) struct CsvRows {
     next_record: u64,
     header: Vec<String>,
     header_line: u64,
+}
+
+/// The cells of a row.
+enum Row<'a> {
+    Split(&'a Split, &'a [u8]),
+    Record(&'a ByteRecord),
+}
+
+impl Row<'_> {
+    fn cell<'a>(&'a self, column: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        match self {
+            Self::Split(split, block) => split.cell(block, column, scratch),
+            Self::Record(record) => record.get(column).unwrap_or_default(),
+        }
+    }
 }
 
 struct Cells {
@@ -77,8 +100,15 @@ impl CsvRows {
         };
         let mut feed = Feed::new(text);
         let skipped = feed.skip_lines(dialect.skip_lines)?;
-        feed.follow_quotes(dialect, skipped + 1);
         let byte_base = feed.position();
+        // A fresh `csv` reader would take a mark off.
+        let split = match feed.begins_with_mark()? {
+            true => None,
+            false => Split::new(dialect, &feed, skipped + 1),
+        };
+        if split.is_none() {
+            feed.follow_quotes(dialect, skipped + 1);
+        }
         let mut rows = Self {
             cells: Cells {
                 fields: Vec::new(),
@@ -87,8 +117,10 @@ impl CsvRows {
                 width: 0,
             },
             watch: Watch::default(),
+            split,
             reader: reader(feed, dialect),
             record: ByteRecord::new(),
+            scratch: Vec::new(),
             dialect: dialect.clone(),
             byte_base,
             line_base: skipped,
@@ -120,10 +152,15 @@ impl CsvRows {
         rejects: Rejects<'_>,
     ) -> Result<Option<RowStart>, SourceError> {
         let mark = out.len();
-        while let Some(start) = self.read_record()? {
-            match self.cells.encode(&self.record, out) {
+        while let Some(start) = self.next_row()? {
+            let feed = self.reader.get_ref();
+            let row = match &self.split {
+                Some(split) => Row::Split(split, feed.block()),
+                None => Row::Record(&self.record),
+            };
+            let shown = feed.text().shown();
+            match self.cells.encode(&row, &mut self.scratch, out) {
                 Ok(()) => {
-                    let shown = self.reader.get_ref().text().shown();
                     let Cells { fields, names, .. } = &self.cells;
                     self.watch.good(fields, names, shown, start);
                     return Ok(Some(start));
@@ -132,7 +169,7 @@ impl CsvRows {
                     out.truncate(mark);
                     self.watch.rejected(&self.cells.fields);
                     rejects(Reject {
-                        file: self.text().shown().to_owned(),
+                        file: shown.to_owned(),
                         line: start.line,
                         column: bad.field.map(|index| self.cells.names[index].clone()),
                         value: bad.value,
@@ -157,7 +194,7 @@ impl CsvRows {
     /// Passes over rows without encoding them.
     pub(super) fn skip(&mut self, records: u64) -> Result<(), SourceError> {
         for _ in 0..records {
-            if self.read_record()?.is_none() {
+            if self.next_row()?.is_none() {
                 break;
             }
         }
@@ -172,17 +209,59 @@ impl CsvRows {
         }
         let mut feed = self.reader.into_inner();
         feed.seek(start.byte)?;
-        feed.follow_quotes(&self.dialect, start.line);
-        feed.prime();
-        self.reader = reader(feed, &self.dialect);
-        self.byte_base = start.byte.wrapping_sub(1);
-        self.line_base = start.line.wrapping_sub(2);
         self.next_record = start.record;
+        self.split = Split::new(&self.dialect, &feed, start.line);
+        if self.split.is_none() {
+            feed.start_amid(0, &self.dialect, start.line);
+            self.byte_base = start.byte.wrapping_sub(1);
+            self.line_base = start.line.wrapping_sub(2);
+        }
+        self.reader = reader(feed, &self.dialect);
         Ok(self)
     }
 
-    /// Reads the next row into `record` and checks its shape.
+    /// Reads the next row into `record`.
     fn read_record(&mut self) -> Result<Option<RowStart>, SourceError> {
+        let start = self.next_row()?;
+        if let (Some(_), Some(split)) = (&start, &self.split) {
+            let block = self.reader.get_ref().block();
+            self.record.clear();
+            for column in 0..split.width() {
+                self.record
+                    .push_field(split.cell(block, column, &mut self.scratch));
+            }
+        }
+        Ok(start)
+    }
+
+    /// Goes to the next row and checks its shape.
+    fn next_row(&mut self) -> Result<Option<RowStart>, SourceError> {
+        if let Some(split) = &mut self.split {
+            let feed = self.reader.get_mut();
+            match split.next(feed, self.cells.width)? {
+                Next::Row(byte, line) => return Ok(Some(self.started(byte, line))),
+                Next::End => return Ok(None),
+                // From this row on the `csv` crate reads.
+                Next::Odd => {
+                    let (at, line) = split.place();
+                    let byte = feed.base() + at as u64;
+                    feed.start_amid(at, &self.dialect, line);
+                    self.byte_base = byte.wrapping_sub(1);
+                    self.line_base = line.wrapping_sub(2);
+                    self.split = None;
+                }
+            }
+        }
+        self.next_of_reader()
+    }
+
+    fn started(&mut self, byte: u64, line: u64) -> RowStart {
+        let record = self.next_record;
+        self.next_record += 1;
+        RowStart { byte, line, record }
+    }
+
+    fn next_of_reader(&mut self) -> Result<Option<RowStart>, SourceError> {
         let (byte, line) = self.position();
         let comment = self.dialect.comment;
         // The reader would make a row of a comment without a line's end.
@@ -199,13 +278,7 @@ impl CsvRows {
         if self.record.len() != self.cells.width && !self.header.is_empty() {
             return Err(self.ragged(byte, line, end));
         }
-        let start = RowStart {
-            byte,
-            line,
-            record: self.next_record,
-        };
-        self.next_record += 1;
-        Ok(Some(start))
+        Ok(Some(self.started(byte, line)))
     }
 
     fn read_header(&mut self) -> Result<(), SourceError> {
@@ -340,13 +413,18 @@ impl Cells {
     }
 
     /// Appends a row. On an error `out` may hold a piece of it.
-    fn encode(&self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<(), BadCell> {
+    fn encode(
+        &self,
+        row: &Row<'_>,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BadCell> {
         let mark = out.len();
         for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
             out.extend_from_slice(&field.key);
             let (cell, result) = match from {
                 CellFrom::Column(column) => {
-                    let cell = record.get(*column).unwrap_or_default();
+                    let cell = row.cell(*column, scratch);
                     (cell, field.converter.write_text(cell, out))
                 }
                 CellFrom::Fixed(value) => {
