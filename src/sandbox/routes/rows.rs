@@ -167,6 +167,16 @@ fn refusal(error: RowError) -> Refusal {
     }
 }
 
+/// Whether an envelope with so many rows is one to keep.
+fn whole(read: Result<bool, RowError>, count: u64) -> Result<(), Refusal> {
+    match read {
+        Ok(true) if count > 0 => Ok(()),
+        Ok(true) => Err(Refusal::invalid("`rows` is empty")),
+        Ok(false) => Err(Refusal::invalid("Missing required parameter: rows")),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
 /// Takes the rows' number and forgets the rows.
 fn count_only(x: &mut Exchange<'_, '_>, key: TableKey, before: UploadRecord) -> Handled {
     let count = count_rows(&mut *x.body).map_err(Refusal::Gone)?;
@@ -226,12 +236,7 @@ pub(super) fn insert(x: &mut Exchange<'_, '_>) -> Handled {
         refused: store.behaviour.refuses_rows_with.as_deref(),
     };
     let read = envelope(&mut Scanner::new(&mut *x.body, limits::MAX_BODY), &mut sink);
-    let read = match read {
-        Ok(true) if sink.count > 0 => Ok(()),
-        Ok(true) => Err(Refusal::invalid("`rows` is empty")),
-        Ok(false) => Err(Refusal::invalid("Missing required parameter: rows")),
-        Err(error) => Err(refusal(error)),
-    };
+    let read = whole(read, sink.count);
     let keeps = match &read {
         Ok(()) => true,
         Err(Refusal::Api { status: 400, .. }) => store.behaviour.partial_inserts && sink.count > 0,

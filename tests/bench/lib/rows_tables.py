@@ -106,7 +106,7 @@ def stored_rows(server, out):
 
 @row("csv-posted")
 def csv_posted(bench):
-    megabytes = bench.size(120, 12)
+    megabytes = bench.size(60, 12)
     folder = data.rows(f"csv-{megabytes}", "csv", 1 if bench.quick else 2, megabytes)
     sources = data.paths(folder, "rows")
     few = data.few_rows("csv-few", sources[0], "csv", 20_000)

@@ -1,6 +1,10 @@
 //! The parts by themselves: hashing, conversion of rows, packing, comparison.
 //! `cargo bench --bench micro`; with `-- --test` each runs once.
-#![expect(clippy::unwrap_used, reason = "a benchmark: what fails ends it")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark: what fails ends it"
+)]
 
 mod rows;
 

@@ -2,6 +2,7 @@
 //! encoded and dropped, files put without an API, a sandbox that keeps nothing.
 //! Built and driven by `tests/bench/run`.
 #![expect(
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a tool of the benchmarks: what fails ends it"

@@ -47,16 +47,17 @@ pub(crate) fn run(url: &str, list: &str, threads: usize, sums: &str) {
         .unwrap();
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::with_capacity(paths.len()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(index) else { break };
+            let md5 = put(&writer, &format!("{url}/{index}"), path);
+            found.lock().unwrap().push((index, md5));
+        }
+    };
     pool.scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|_| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(path) = paths.get(index) else { break };
-                    let md5 = put(&writer, &format!("{url}/{index}"), path);
-                    found.lock().unwrap().push((index, md5));
-                }
-            });
+            scope.spawn(|_| work());
         }
     });
     let mut found = found.into_inner().unwrap();

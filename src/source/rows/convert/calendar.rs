@@ -125,13 +125,13 @@ impl<'a> Clock<'a> {
     }
 
     /// Whether this is a time that is written as it reads: `HH:MM:SS`.
-    pub(super) fn is_exact(text: &[u8; 8]) -> bool {
+    pub(super) fn is_exact(text: [u8; 8]) -> bool {
         let [h0, h1, b':', m0, m1, b':', s0, s1] = text else {
             return false;
         };
-        two_digits(*h0, *h1).is_some_and(|hour| hour <= 23)
-            && two_digits(*m0, *m1).is_some_and(|minute| minute <= 59)
-            && two_digits(*s0, *s1).is_some_and(|second| second <= 59)
+        two_digits(h0, h1).is_some_and(|hour| hour <= 23)
+            && two_digits(m0, m1).is_some_and(|minute| minute <= 59)
+            && two_digits(s0, s1).is_some_and(|second| second <= 59)
     }
 
     /// Writes `HH:MM:SS[.digits]`.

@@ -3,22 +3,22 @@
 //! exact positions and the errors that it reads over. Blank lines are no rows, also
 //! in a file with a single column.
 
+mod cells;
 mod feed;
 mod quotes;
 mod split;
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
-use crate::manifest::{
-    CsvDialect, ExtraColumns, Header, MissingColumns, TextEncoding, ValueFrom, Variable,
-};
-use crate::source::{CsvProblem, SourceError, ValueProblem};
+use crate::manifest::{CsvDialect, Header, TextEncoding};
+use crate::source::{CsvProblem, SourceError};
 
-use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
+use super::encode::Mapping;
 use super::input::{BLOCK, Text};
-use super::reject::{Reject, RejectReason};
+use super::reject::Reject;
 use super::rounded::{Rounded, Watch};
 use super::{Rejects, RowStart};
+use cells::{Cells, Row};
 use feed::Feed;
 use split::{Next, Split};
 
@@ -42,37 +42,6 @@ pub(super) struct CsvRows {
     next_record: u64,
     header: Vec<String>,
     header_line: u64,
-}
-
-/// The cells of a row.
-enum Row<'a> {
-    Split(&'a Split, &'a [u8]),
-    Record(&'a ByteRecord),
-}
-
-impl Row<'_> {
-    fn cell<'a>(&'a self, column: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        match self {
-            Self::Split(split, block) => split.cell(block, column, scratch),
-            Self::Record(record) => record.get(column).unwrap_or_default(),
-        }
-    }
-}
-
-struct Cells {
-    fields: Vec<Field>,
-    from: Vec<CellFrom>,
-    names: Vec<String>,
-    width: usize,
-}
-
-/// Where a field's text is.
-enum CellFrom {
-    Column(usize),
-    /// The same value in every row.
-    Fixed(Box<[u8]>),
-    /// The source lacks the column; null.
-    Missing,
 }
 
 impl CsvRows {
@@ -102,20 +71,16 @@ impl CsvRows {
         let skipped = feed.skip_lines(dialect.skip_lines)?;
         let byte_base = feed.position();
         // A fresh `csv` reader would take a mark off.
-        let split = match feed.begins_with_mark()? {
-            true => None,
-            false => Split::new(dialect, &feed, skipped + 1),
+        let split = if feed.begins_with_mark()? {
+            None
+        } else {
+            Split::new(dialect, &feed, skipped + 1)
         };
         if split.is_none() {
             feed.follow_quotes(dialect, skipped + 1);
         }
         let mut rows = Self {
-            cells: Cells {
-                fields: Vec::new(),
-                from: Vec::new(),
-                names: Vec::new(),
-                width: 0,
-            },
+            cells: Cells::default(),
             watch: Watch::default(),
             split,
             reader: reader(feed, dialect),
@@ -353,92 +318,6 @@ impl CsvRows {
     }
 }
 
-impl Cells {
-    fn bind(
-        mapping: Mapping<'_>,
-        header: &[String],
-        shown: &str,
-        line: u64,
-    ) -> Result<Self, SourceError> {
-        let mut used = vec![false; header.len()];
-        let mut from = Vec::new();
-        let mut missing = Vec::new();
-        let mut repeated = Vec::new();
-        for variable in mapping.schema {
-            let name = match &variable.from {
-                ValueFrom::Column(name) => name,
-                ValueFrom::Pointer(_) => return Err(pointer(variable, shown)),
-                ValueFrom::Path(_) | ValueFrom::Constant(_) => {
-                    from.extend(fixed_value(variable, shown)?.map(CellFrom::Fixed));
-                    continue;
-                }
-            };
-            let mut places = (0..header.len()).filter(|index| header[*index] == *name);
-            let place = places.next();
-            if places.next().is_some() {
-                repeated.push(name.clone());
-            }
-            if let Some(index) = place {
-                used[index] = true;
-                from.push(CellFrom::Column(index));
-            } else {
-                missing.push(name.clone());
-                from.push(CellFrom::Missing);
-            }
-        }
-        let unused = |(name, used): (&String, &bool)| (!used).then(|| name.clone());
-        let mut extra: Vec<String> = header.iter().zip(&used).filter_map(unused).collect();
-        extra.retain(|name| !repeated.contains(name));
-        if mapping.extra_columns == ExtraColumns::Drop {
-            extra.clear();
-        }
-        if mapping.missing_columns == MissingColumns::Null {
-            missing.clear();
-        }
-        if missing.is_empty() && extra.is_empty() && repeated.is_empty() {
-            return Ok(Self {
-                fields: fields(mapping.schema),
-                from,
-                names: mapping.words().map(|(name, _)| name.to_owned()).collect(),
-                width: header.len(),
-            });
-        }
-        Err(SourceError::Columns {
-            path: shown.to_owned(),
-            line,
-            missing,
-            extra,
-            repeated,
-        })
-    }
-
-    /// Appends a row. On an error `out` may hold a piece of it.
-    fn encode(
-        &self,
-        row: &Row<'_>,
-        scratch: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), BadCell> {
-        let mark = out.len();
-        for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
-            out.extend_from_slice(&field.key);
-            let (cell, result) = match from {
-                CellFrom::Column(column) => {
-                    let cell = row.cell(*column, scratch);
-                    (cell, field.converter.write_text(cell, out))
-                }
-                CellFrom::Fixed(value) => {
-                    out.extend_from_slice(value);
-                    continue;
-                }
-                CellFrom::Missing => (b"".as_slice(), field.converter.write_null(out)),
-            };
-            result.map_err(|why: RejectReason| BadCell::new(Some(index), cell, why))?;
-        }
-        finish_row(out, mark)
-    }
-}
-
 fn reader(feed: Feed, dialect: &CsvDialect) -> Reader<Feed> {
     let mut builder = ReaderBuilder::new();
     builder
@@ -453,12 +332,4 @@ fn reader(feed: Feed, dialect: &CsvDialect) -> Reader<Feed> {
         .terminator(Terminator::CRLF)
         .buffer_capacity(BLOCK / 4);
     builder.from_reader(feed)
-}
-
-fn pointer(variable: &Variable, shown: &str) -> SourceError {
-    SourceError::Value {
-        path: shown.to_owned(),
-        variable: variable.name.clone(),
-        source: ValueProblem::Pointer,
-    }
 }

@@ -190,9 +190,8 @@ impl Split {
                         self.return_at = find(b'\r', feed.block(), self.at + 1);
                     }
                 }
-                Some(_) => return Ok(()),
                 None if self.refill(feed)? => continue,
-                None => return Ok(()),
+                Some(_) | None => return Ok(()),
             }
             self.at += 1;
         }
