@@ -30,7 +30,6 @@ mod transfers;
 #[cfg(test)]
 mod tests;
 
-pub use digests::DigestTable;
 pub use error::{StateError, StateWarning};
 pub use location::{StateKey, StateLocation};
 pub use lock::{LockOwner, RunLock};
