@@ -47,7 +47,7 @@ fn value(n: usize, column: usize) -> String {
         4 => format!("{}.{:04}", n % 1000, n % 9973),
         5 => format!("0.{:06}", n * 7 % 999_983),
         6 => (n * 7919 % 1_000_000_007).to_string(),
-        7 => (n % 2 == 0).to_string(),
+        7 => n.is_multiple_of(2).to_string(),
         8 => format!("note {n}, with a comma"),
         _ => format!("{:08x}", n * 2_654_435_761 % 4_294_967_296),
     }
