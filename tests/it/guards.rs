@@ -25,8 +25,8 @@ fn wait_for_listings(world: &World) {
     }
 }
 
-/// An upload of somebody else that the platform fails to import.
-fn put_failing(world: &World, table: &str) {
+/// An upload of somebody else that the platform fails to import; its address.
+pub(crate) fn put_failing(world: &World, table: &str) -> String {
     let body = r#"{"name":"theirs","type":"delimited","transferSpecification":{"sourceType":"gcs","sourcePath":"b/k"}}"#;
     let (status, made) = world.http(
         "POST",
@@ -38,7 +38,7 @@ fn put_failing(world: &World, table: &str) {
     let uri = made["uri"].as_str().unwrap().to_owned();
     for _ in 0..10 {
         if world.http("GET", &uri, "").1["status"] == "failed" {
-            return;
+            return uri;
         }
     }
     panic!("the import does not fail");

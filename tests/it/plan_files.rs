@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redivis_ingest::sandbox::{Character, Method, Operation};
 use serde_json::Value;
 
-use crate::harness::{Outcome, SCANS, World, under_both};
+use crate::harness::{ALL_KINDS, Outcome, SCANS, World, under_both};
 
 /// The item lines of a plan by name.
 fn items(outcome: &Outcome) -> BTreeMap<String, Value> {
@@ -38,20 +38,6 @@ fn plan_id(outcome: &Outcome) -> String {
     let totals = outcome.last_line();
     totals["plan_id"].as_str().unwrap().to_owned()
 }
-
-const ALL_KINDS: &str = "
-jobs:
-  - name: scans
-    table: scans
-    files: [{ glob: 'data/*' }]
-  - name: readings
-    table: readings
-    rows: [{ csv: 'rows/*.csv' }]
-    schema: { station: string, value: float }
-  - name: taxa
-    table: taxa
-    uploads: [{ path: taxa.csv }]
-";
 
 #[test]
 fn planning_reads_only() {

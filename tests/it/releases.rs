@@ -362,6 +362,51 @@ fn a_log_that_was_rotated_is_not_sent_again() {
     }
 }
 
+/// Where the new log will be is a socket, which is left out: what it was is known under its other name.
+#[test]
+fn a_rotated_log_is_not_sent_again_while_the_new_one_is_left_out() {
+    const JOBS: &str = "
+jobs:
+  - name: n
+    table: n
+    rows: [{ csv: 'rows/*.csv' }]
+    schema: { n: integer }
+  - name: taxa
+    table: taxa
+    uploads: [{ path: 'taxa/*.csv' }]
+";
+    under_both(|world| {
+        world
+            .manifest(JOBS)
+            .file("rows/log.csv", csv(1000..1100))
+            .file("taxa/log.csv", "id\n1\n");
+        world.run(&[]).exits(0);
+        world.release();
+
+        for folder in ["rows", "taxa"] {
+            let log = world.path(&format!("{folder}/log.csv"));
+            std::fs::rename(&log, world.path(&format!("{folder}/log.1.csv"))).unwrap();
+            drop(std::os::unix::net::UnixListener::bind(&log).unwrap());
+        }
+        world.sandbox().clear_requests();
+        world.run(&[]).exits(0);
+        assert!(world.requests_of(Operation::InsertRows).is_empty());
+        assert!(world.requests_of(Operation::CreateUpload).is_empty());
+
+        for (path, text) in [("rows/log.csv", "n\n2000\n"), ("taxa/log.csv", "id\n2\n")] {
+            std::fs::remove_file(world.path(path)).unwrap();
+            world.file(path, text);
+        }
+        world.run(&[]).exits(0);
+        assert_eq!(
+            world.numbers("n"),
+            (1000..1100).chain([2000]).collect::<Vec<u64>>()
+        );
+        assert_eq!(world.table("taxa", |table| table.num_rows), 2);
+        settles(&world);
+    });
+}
+
 #[test]
 fn a_released_upload_whose_path_another_file_took_is_not_sent_again() {
     const JOBS: &str = "

@@ -2,24 +2,11 @@
 
 use redivis_ingest::sandbox::Character;
 
-use crate::harness::{DATASET, World, end_of, under_both};
-
-const JOBS: &str = "jobs:
-  - name: scans
-    table: scans
-    files: [{ glob: 'data/**/*' }]
-  - name: readings
-    table: readings
-    rows: [{ csv: 'rows/*.csv' }]
-    schema: { station: string, value: float }
-  - name: taxa
-    table: taxa
-    uploads: [{ path: taxa.csv }]
-";
+use crate::harness::{ALL_KINDS, DATASET, World, end_of, under_both};
 
 fn world_with_sources(world: &World) {
     world
-        .manifest(JOBS)
+        .manifest(ALL_KINDS)
         .file("data/a.txt", "hello")
         .file("data/b.txt", "world")
         .file("rows/1.csv", "station,value\na,1\n")
@@ -181,7 +168,7 @@ fn a_plan_of_another_manifest_is_refused() {
     under_both(|world| {
         world_with_sources(&world);
         let plan = save(&world, "plan.ndjson");
-        world.manifest(&JOBS.replace("data/**/*", "data/*"));
+        world.manifest(&ALL_KINDS.replace("data/**/*", "data/*"));
 
         let outcome = world.run(&["--plan", &plan]).exits(4);
 
@@ -237,7 +224,7 @@ fn nothing_of_a_plan_of_an_earlier_draft_is_done() {
 fn a_saved_plan_that_released_is_done_already() {
     under_both(|world| {
         world_with_sources(&world);
-        world.manifest(&format!("release: true\n{JOBS}"));
+        world.manifest(&format!("release: true\n{ALL_KINDS}"));
         let plan = save(&world, "plan.ndjson");
         world.run(&["--plan", &plan]).exits(0);
         world.sandbox().clear_requests();

@@ -290,6 +290,54 @@ fn two_copies_of_a_vanished_upload_in_two_shards_are_not_both_its_rename() {
     });
 }
 
+/// `log` has become `log.1`, and a new `log` began; one shard sees the one, the
+/// other the other.
+fn rotate(folder: &str, (old, new): (&str, &str), manifest: &str, judge: impl Fn(&World)) {
+    for (is_released, order) in [
+        (false, [0, 1]),
+        (false, [1, 0]),
+        (true, [0, 1]),
+        (true, [1, 0]),
+    ] {
+        under_both(|world| {
+            let [log, log_1] = names_in_both_shards(folder);
+            world.manifest(manifest).file(&log, old);
+            world.run(&[]).exits(0);
+            if is_released {
+                world.release();
+            }
+
+            world.file(&log_1, old).file(&log, new);
+            for index in order {
+                world.run(&["--shard", &shard(index, 2)]).exits(0);
+            }
+
+            judge(&world);
+            world.sandbox().clear_requests();
+            world.run(&[]).exits(0);
+            assert!(world.writes().is_empty(), "{:?}", world.writes());
+        });
+    }
+}
+
+#[test]
+fn a_rotated_row_source_in_two_shards_is_delivered_once() {
+    let (old, new) = (csv(1000..1100), csv(2000..2050));
+    rotate("rows", (&old, &new), NUMBERS, |world| {
+        let wanted: Vec<u64> = (1000..1100).chain(2000..2050).collect();
+        assert_eq!(world.numbers("n"), wanted);
+    });
+}
+
+#[test]
+fn a_rotated_upload_in_two_shards_is_delivered_once() {
+    let manifest =
+        "\njobs:\n  - name: taxa\n    table: taxa\n    uploads: [{ path: 'taxa/*.csv' }]\n";
+    rotate("taxa", ("id\n7\n8\n", "id\n9\n"), manifest, |world| {
+        assert_eq!(world.table("taxa", |table| table.num_rows), 3);
+    });
+}
+
 #[test]
 fn what_belongs_to_the_whole_is_left_to_a_whole_run() {
     under_both(|world| {

@@ -4,24 +4,11 @@ use std::fs;
 
 use redivis_ingest::sandbox::{Character, FreezePoint, Thaw};
 
-use crate::harness::{World, end_of, under_both};
-
-const JOBS: &str = "jobs:
-  - name: scans
-    table: scans
-    files: [{ glob: 'data/**/*' }]
-  - name: readings
-    table: readings
-    rows: [{ csv: 'rows/*.csv' }]
-    schema: { station: string, value: float }
-  - name: taxa
-    table: taxa
-    uploads: [{ path: taxa.csv }]
-";
+use crate::harness::{ALL_KINDS, World, end_of, under_both};
 
 fn with_jobs(world: &World) {
     world
-        .manifest(JOBS)
+        .manifest(ALL_KINDS)
         .file("data/a.txt", "hello")
         .file("data/b.txt", "world")
         .file("rows/1.csv", "station,value\na,1\nb,2\n")

@@ -8,6 +8,7 @@ use redivis_ingest::sandbox::{
     Behaviour, Character, Fault, FaultScript, Nth, Operation, SandboxOptions, Thaw,
 };
 
+use crate::guards::put_failing;
 use crate::harness::{DATASET, Outcome, PATIENCE, SCANS, World, end_of, noise};
 use crate::run_rows::{NUMBERS, csv};
 
@@ -98,7 +99,11 @@ fn put_twin_of(world: &World, name: &str) {
 fn delete_upload(world: &World, table: &str) {
     let name = world.upload_names(table).remove(0);
     let path = format!("{}/uploads/{name}", World::table_uri(table));
-    let (status, answer) = world.http("DELETE", &path, "");
+    delete(world, table, &path);
+}
+
+fn delete(world: &World, table: &str, upload: &str) {
+    let (status, answer) = world.http("DELETE", upload, "");
     assert!((200..300).contains(&status), "{status} {answer}");
     for _ in 0..3 {
         // A deleted upload may be seen for a while.
@@ -187,6 +192,48 @@ fn a_release_with_rows_twice_is_told_by_that_run_and_by_each_later_one() {
                 .warns("plan/released-twice")
                 .warns("10 rows of `rows/a.csv` twice");
         }
+    });
+}
+
+#[test]
+fn a_release_that_another_writer_forbids_at_the_last_moment_is_told() {
+    under_both(|world| {
+        world
+            .manifest(&releasing(NUMBERS))
+            .file("rows/a.csv", csv(1000..1010));
+        let run = Run::start(&world);
+        run.until(Operation::Release);
+        let theirs = put_failing(&world, "n");
+
+        run.end().exits(6).tells("another writer is at work");
+
+        assert!(world.inspect().table(DATASET, "v1.0", "n").is_none());
+        delete(&world, "n", &theirs);
+        world.run(&[]).exits(0);
+        let inspect = world.inspect();
+        assert_eq!(inspect.table(DATASET, "v1.0", "n").unwrap().num_rows, 10);
+    });
+}
+
+#[test]
+fn an_attempt_without_rows_in_a_release_does_no_harm() {
+    under_both(|world| {
+        world
+            .manifest(&releasing(NUMBERS))
+            .file("rows/a.csv", csv(1000..1010));
+        let run = Run::start(&world);
+        run.until(Operation::Release);
+        let name = world.upload_names("n").remove(0);
+        let (identity, _) = name.rsplit_once('_').unwrap();
+        let schema = r#"[{"name":"n","type":"integer"}]"#;
+        world.put_stream("n", &format!("{identity}_ffffffff"), schema, "");
+
+        run.end().exits(0);
+
+        let inspect = world.inspect();
+        let table = inspect.table(DATASET, "v1.0", "n").unwrap();
+        assert_eq!((table.num_rows, table.uploads.len()), (10, 2));
+        world.forget_state().run(&[]).exits(0);
     });
 }
 

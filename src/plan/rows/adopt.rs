@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::pass::{OnePass, pass_one};
+use super::pass::{OnePass, Passed, pass_one};
 use crate::base::{PartIdentity, SourceKey};
 use crate::plan::error::{PlanError, check_cancel};
 use crate::plan::model::RowsInputPlan;
@@ -11,54 +11,115 @@ use crate::source::SourceError;
 /// Rows that their source no longer gives can stand in another one now, as when
 /// a log is rotated: `log` becomes `log.1`, and a new `log` begins. Sources that
 /// begin with rows of nobody's are passed over again with these parts in view.
-pub(super) fn adopt(
-    one: &OnePass<'_>,
-    planned: &mut [RowsInputPlan],
-    (candidates, vanished): (&[PartIdentity], &[&PartIdentity]),
-    mut claimed: BTreeSet<PartIdentity>,
-) -> Result<(), PlanError> {
-    let kept: BTreeSet<&PartIdentity> = planned
-        .iter()
-        .flat_map(|input| &input.cuts)
-        .filter_map(|cut| cut.kept.as_ref())
-        .collect();
-    let dropped: Vec<&PartIdentity> = candidates
-        .iter()
-        .filter(|part| !kept.contains(*part))
-        .filter(|part| planned.iter().any(|input| input.input.key == part.source))
-        .collect();
-    // A source that only changed further down has not gone elsewhere.
-    let moved: BTreeSet<&SourceKey> = dropped
-        .iter()
-        .filter(|part| part.first_row == 0)
-        .map(|part| &part.source)
-        .collect();
-    if moved.is_empty() {
-        return Ok(());
+pub(super) struct Adoption<'a> {
+    pub(super) one: &'a OnePass<'a>,
+    /// All parts of the job that the remote holds.
+    pub(super) candidates: &'a [PartIdentity],
+    /// Those whose source is gone.
+    pub(super) vanished: &'a [&'a PartIdentity],
+    /// Sources that are there and cannot be passed over.
+    pub(super) set_aside: &'a [SourceKey],
+    /// Parts that another source than their own keeps.
+    pub(super) claimed: BTreeSet<PartIdentity>,
+}
+
+/// Which moves are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All of them.
+    Whole,
+    /// Those of released rows, between any two sources: all shards come to the
+    /// same answer.
+    Released,
+    /// The others, between sources of this shard. From one shard to another the
+    /// rows are sent anew and the old part is deleted, both in the draft.
+    Shard,
+}
+
+/// Whether released rows may have moved between this source and one that the
+/// run does not see: it begins with rows of nobody's, and another source's
+/// released part is short enough to be these; or it has lost the beginning of
+/// its own released rows.
+pub(super) fn may_have_moved(pass: &RowsInputPlan, locked: &BTreeSet<PartIdentity>) -> bool {
+    let mut beginnings = locked.iter().filter(|part| part.first_row == 0);
+    let begins_new = begins_new(pass);
+    let kept = pass.cuts.first().and_then(|cut| cut.kept.as_ref());
+    beginnings.any(|part| {
+        if part.source == pass.input.key {
+            kept != Some(part)
+        } else {
+            begins_new && part.rows <= pass.rows
+        }
+    })
+}
+
+fn begins_new(pass: &RowsInputPlan) -> bool {
+    pass.cuts.first().is_some_and(|cut| cut.kept.is_none())
+}
+
+impl<'a> Adoption<'a> {
+    /// Lets each source that was passed over keep what moved to it.
+    pub(super) fn adopt(&mut self, passed: &mut [Passed]) -> Result<(), PlanError> {
+        if self.one.context.selection.sees_everything() {
+            return self.adopt_within(Scope::Whole, passed);
+        }
+        self.adopt_within(Scope::Released, passed)?;
+        self.adopt_within(Scope::Shard, passed)
     }
-    for input in planned {
-        check_cancel(one.context.call.cancel)?;
-        let begins_new = input.cuts.first().is_some_and(|cut| cut.kept.is_none());
-        let key = &input.input.key;
-        let own = candidates.iter().filter(|part| part.source == *key);
-        let others = dropped
+
+    fn adopt_within(&mut self, scope: Scope, passed: &mut [Passed]) -> Result<(), PlanError> {
+        let dropped = self.dropped(scope, passed);
+        // A source that only changed further down has not gone elsewhere.
+        let moved: BTreeSet<&SourceKey> = dropped
             .iter()
-            .filter(|part| part.source != *key && moved.contains(&part.source))
-            .chain(vanished)
-            .copied()
-            .filter(|part| !claimed.contains(*part));
-        let fitting: Vec<&PartIdentity> = own.chain(others).collect();
-        if !begins_new || fitting.iter().all(|part| part.source == *key) {
-            continue;
+            .filter(|part| part.first_row == 0)
+            .map(|part| &part.source)
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
         }
-        match pass_one(&one.again(), &input.input, &fitting) {
-            Ok(pass) if pass.fingerprint == input.fingerprint => *input = pass,
-            // What is sent is held against the first pass.
-            Ok(_) => {}
-            Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
-            Err(error) => return Err(PlanError::of_source(&one.job.name, error)),
+        let takes_part = |one: &&mut Passed| scope != Scope::Shard || one.is_seen;
+        for Passed { plan: input, .. } in passed.iter_mut().filter(takes_part) {
+            check_cancel(self.one.context.call.cancel)?;
+            let key = &input.input.key;
+            let own = self.candidates.iter().filter(|part| part.source == *key);
+            let others = dropped
+                .iter()
+                .filter(|part| part.source != *key && moved.contains(&part.source))
+                .chain(self.vanished)
+                .copied()
+                .filter(|part| !self.claimed.contains(*part));
+            let fitting: Vec<&PartIdentity> = own.chain(others).collect();
+            if !begins_new(input) || fitting.iter().all(|part| part.source == *key) {
+                continue;
+            }
+            match pass_one(&self.one.again(), &input.input, &fitting) {
+                Ok(pass) if pass.fingerprint == input.fingerprint => *input = pass,
+                // What is sent is held against the first pass.
+                Ok(_) => {}
+                Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
+                Err(error) => return Err(PlanError::of_source(&self.one.job.name, error)),
+            }
+            self.claimed.extend(input.renamed().cloned());
         }
-        claimed.extend(input.renamed().cloned());
+        Ok(())
     }
-    Ok(())
+
+    /// Parts whose source is there and gives their rows no more; of a source
+    /// that cannot be looked at, as one that is still too young, all.
+    fn dropped(&self, scope: Scope, passed: &[Passed]) -> Vec<&'a PartIdentity> {
+        let cuts = passed.iter().flat_map(|one| &one.plan.cuts);
+        let kept: BTreeSet<&PartIdentity> = cuts.filter_map(|cut| cut.kept.as_ref()).collect();
+        let sources: BTreeSet<&SourceKey> = passed
+            .iter()
+            .filter(|one| scope != Scope::Shard || one.is_seen)
+            .map(|one| &one.plan.input.key)
+            .chain(self.set_aside.iter().filter(|_| scope != Scope::Shard))
+            .collect();
+        let candidates = self.candidates.iter();
+        candidates
+            .filter(|part| !kept.contains(part) && sources.contains(&part.source))
+            .filter(|part| scope != Scope::Released || self.one.locked.contains(*part))
+            .collect()
+    }
 }

@@ -38,6 +38,7 @@ pub(in crate::plan) fn decide_rows(
             .iter()
             .flat_map(|input| &input.cuts)
             .filter_map(|cut| cut.kept.as_ref())
+            .chain(&draft.elsewhere)
             .collect(),
         doubled: whole.released_twice(),
         items: draft.items,
@@ -80,7 +81,7 @@ struct Fate<'a> {
     source: &'a RowsSource,
     mode: Mode,
     listing: &'a Listing<'a>,
-    /// Parts that any source of the job keeps.
+    /// Parts that any source of the job keeps, seen or not.
     kept: BTreeSet<&'a PartIdentity>,
     /// Parts that released versions hold twice.
     doubled: BTreeSet<PartIdentity>,

@@ -7,7 +7,7 @@ use rayon::iter::{
     ParallelIterator as _,
 };
 
-use super::adopt::adopt;
+use super::adopt::{Adoption, may_have_moved};
 use super::cache;
 use crate::base::{MergeStrategy, PartIdentity, SourceKey, VariableType};
 use crate::manifest::{Job, RowsSource, Schema, Variable};
@@ -30,6 +30,17 @@ pub(in crate::plan) struct RowsDraft {
     /// Keys of sources that have not vanished and that this run does not see or
     /// cannot use.
     pub(super) unseen: Vec<SourceKey>,
+    /// Parts that were delivered for sources that this run sees, and that stand
+    /// in ones now that it does not see.
+    pub(super) elsewhere: Vec<PartIdentity>,
+}
+
+/// A source after its pass.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) plan: RowsInputPlan,
+    /// Whether it is this run's to deliver.
+    pub(super) is_seen: bool,
 }
 
 /// Resolves a job's sources and passes over each.
@@ -46,22 +57,7 @@ pub(in crate::plan) fn pass_rows(
     let inputs = resolved.inputs;
     let is_seen = |input: &RowInput| context.selection.sees(&input.shown);
     let owner = SourceKey::owner(context.manifest.name.as_str(), job.name.as_str());
-    let known: Vec<(String, VariableType)> = view
-        .variables
-        .iter()
-        .filter_map(|variable| variable.kind.map(|kind| (variable.name.clone(), kind)))
-        .collect();
-    let schema = match &source.schema {
-        Schema::Declared(variables) => variables.clone(),
-        Schema::Infer => {
-            // Over what this run does not see too: all shards need the same types.
-            let sources: Vec<_> = inputs
-                .iter()
-                .map(|input| (input, &source.entries[input.entry].format))
-                .collect();
-            infer_schema(&sources, &known, context.call.cancel).map_err(failed)?
-        }
-    };
+    let schema = schema_of(context, source, view, &inputs).map_err(failed)?;
     let listing = Listing::of(view, std::slice::from_ref(&owner));
     let candidates = listing.complete_identities();
     let locked = locked_parts(context, job, (view, &listing));
@@ -85,12 +81,13 @@ pub(in crate::plan) fn pass_rows(
         is_repeat: false,
     };
     let passes = pass_all(&one, &inputs, (&candidates, &vanished));
-    let mut planned = Vec::with_capacity(passes.len());
+    let mut passed = Vec::with_capacity(passes.len());
+    let mut not_passed = Vec::new();
     let mut claimed: BTreeSet<PartIdentity> = BTreeSet::new();
     for (input, pass) in inputs.iter().zip(passes) {
         check_cancel(context.call.cancel)?;
         let Some(mut pass) = pass else {
-            unseen.push(input.key.clone());
+            not_passed.push(input.key.clone());
             continue;
         };
         // Rows that vanished from one source can have gone to one other only.
@@ -101,34 +98,76 @@ pub(in crate::plan) fn pass_rows(
             let fitting = fitting(input, (&candidates, &vanished), &claimed);
             pass = pass_one(&one.again(), input, &fitting);
         }
+        let is_seen = is_seen(input);
         match pass {
-            Ok(pass) => {
-                claimed.extend(pass.renamed().cloned());
-                if is_seen(input) {
-                    planned.push(pass);
-                } else {
-                    unseen.push(input.key.clone());
-                }
+            Ok(plan) => {
+                claimed.extend(plan.renamed().cloned());
+                passed.push(Passed { plan, is_seen });
             }
             Err(SourceError::Cancelled) => return Err(PlanError::Cancelled),
             Err(error) => {
                 unseen.push(input.key.clone());
-                if is_seen(input) {
+                if is_seen {
                     items.push(source_error(&error));
                 }
             }
         }
     }
-    adopt(&one, &mut planned, (&candidates, &vanished), claimed)?;
+    let mut adoption = Adoption {
+        one: &one,
+        candidates: &candidates,
+        vanished: &vanished,
+        set_aside: &unseen,
+        claimed,
+    };
+    adoption.adopt(&mut passed)?;
+    let (seen, others): (Vec<_>, Vec<_>) = passed.into_iter().partition(|one| one.is_seen);
+    let inputs: Vec<RowsInputPlan> = seen.into_iter().map(|one| one.plan).collect();
+    let elsewhere = elsewhere(&inputs, &others);
+    unseen.extend(not_passed);
+    unseen.extend(others.into_iter().map(|other| other.plan.input.key));
     Ok(RowsDraft {
         content: RowsContent {
             owner,
             schema,
-            inputs: planned,
+            inputs,
         },
         items,
         unseen,
+        elsewhere,
     })
+}
+
+/// Parts of these sources that others keep.
+fn elsewhere(inputs: &[RowsInputPlan], others: &[Passed]) -> Vec<PartIdentity> {
+    let is_ours = |part: &&PartIdentity| inputs.iter().any(|one| one.input.key == part.source);
+    let renamed = others.iter().flat_map(|other| other.plan.renamed());
+    renamed.filter(is_ours).cloned().collect()
+}
+
+/// The variables as declared, or as inferred over all sources, which the types
+/// of the table's variables bind.
+fn schema_of(
+    context: &PlanContext<'_>,
+    source: &RowsSource,
+    view: &TableView,
+    inputs: &[RowInput],
+) -> Result<Vec<Variable>, SourceError> {
+    match &source.schema {
+        Schema::Declared(variables) => Ok(variables.clone()),
+        Schema::Infer => {
+            let variables = view.variables.iter();
+            let known: Vec<(String, VariableType)> = variables
+                .filter_map(|variable| variable.kind.map(|kind| (variable.name.clone(), kind)))
+                .collect();
+            // Over what this run does not see too: all shards need the same types.
+            let sources: Vec<_> = inputs
+                .iter()
+                .map(|input| (input, &source.entries[input.entry].format))
+                .collect();
+            infer_schema(&sources, &known, context.call.cancel)
+        }
+    }
 }
 
 /// Released parts under rows that stay: none where the table is replaced.
@@ -174,8 +213,9 @@ fn fitting<'a>(
         .collect()
 }
 
-/// A pass over each source that this run sees; over all of them if one of those
-/// has the rows of a source that vanished, since which one does is decided over all.
+/// A pass over each source that this run sees; over all of them if rows of those
+/// may have moved to or from one that it does not see: what went where is decided
+/// over all.
 fn pass_all(
     one: &OnePass<'_>,
     inputs: &[RowInput],
@@ -189,8 +229,10 @@ fn pass_all(
             .par_iter()
             .map(|input| selection.sees(&input.shown).then(|| pass(one, input)))
             .collect();
-        let is_renamed = |pass: &RowsInputPlan| pass.renamed().next().is_some();
-        if passes.iter().flatten().flatten().any(is_renamed) {
+        let needs_all = |pass: &RowsInputPlan| {
+            pass.renamed().next().is_some() || may_have_moved(pass, one.locked)
+        };
+        if passes.iter().flatten().flatten().any(needs_all) {
             let again = one.again();
             passes
                 .par_iter_mut()

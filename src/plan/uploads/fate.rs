@@ -32,6 +32,7 @@ pub(in crate::plan) fn decide_uploads(
         listing: &listing,
         doubled: listing.released_twice(),
         all: &draft.wanted,
+        elsewhere: &draft.elsewhere,
         items: draft.items,
         unchanged: Amount::default(),
         wanted: Vec::new(),
@@ -88,8 +89,10 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     /// What released versions hold twice.
     doubled: BTreeSet<PartIdentity>,
-    /// Every file of the job.
+    /// Every file of the job that this run sees.
     all: &'a [UploadSubject],
+    /// Uploads that are now files of the job that this run does not see.
+    elsewhere: &'a [PartIdentity],
     items: Vec<Item>,
     unchanged: Amount,
     /// What is listed when all are delivered.
@@ -111,7 +114,10 @@ impl Fate<'_> {
     /// now.
     fn has_moved(&self, identity: &PartIdentity, upload: &UploadSubject) -> bool {
         let mut all = self.all.iter();
-        !upload.is(identity) && all.any(|other| other.is(identity))
+        let mut elsewhere = self.elsewhere.iter();
+        !upload.is(identity)
+            && (all.any(|other| other.is(identity))
+                || elsewhere.any(|other| other.same_rows(identity)))
     }
 
     fn decide_upload(&mut self, upload: &UploadSubject) {

@@ -1,7 +1,9 @@
 //! Every file of a job is digested once; what was delivered under another path
 //! is found by its content.
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 
 use crate::base::{Fingerprint, Md5Digest, PartHasher, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, UploadsSource};
@@ -27,7 +29,13 @@ pub(in crate::plan) struct UploadsDraft {
     pub(in crate::plan) items: Vec<Item>,
     /// Keys of files that this run does not see.
     pub(in crate::plan) unseen: Vec<SourceKey>,
+    /// Uploads that were delivered for files that this run sees, and that are
+    /// ones now that it does not see.
+    pub(in crate::plan) elsewhere: Vec<PartIdentity>,
 }
+
+/// What becomes of one file: nothing yet if this run needs not look at it.
+type Digested = Option<Result<(Md5Digest, Option<Sha256Digest>), SourceError>>;
 
 /// Resolves a job's files and digests each.
 pub(in crate::plan) fn pass_uploads(
@@ -47,38 +55,72 @@ pub(in crate::plan) fn pass_uploads(
     let unusable = resolved.problems.iter().map(|one| one.shown.as_str());
     let mut unseen: Vec<SourceKey> = left_out.chain(unusable).map(SourceKey::source).collect();
     let listing = Listing::of(view, std::slice::from_ref(&owner));
-    // Shards must agree on what went where, so that each looks at all files then.
-    let is_delivered =
-        |input: &UploadInput| usable_uploads(&listing).any(|one| one.source == input.key);
-    let need_all = usable_uploads(&listing).next().is_some() && !inputs.iter().all(is_delivered);
-    let digested: Vec<Option<_>> = context.cpu_pool.install(|| {
-        let digested = inputs.par_iter().map(|input| {
-            (need_all || is_seen(input))
-                .then(|| digests_of(context, &input.path, &input.fingerprint, true))
-        });
-        digested.collect()
+    let wanted_of = |index: usize, md5, sha256| {
+        let input = &inputs[index];
+        wanted_upload(
+            source,
+            &owner,
+            index,
+            input,
+            (input.fingerprint, md5, sha256),
+        )
+    };
+    let mut digested: Vec<Digested> = inputs.iter().map(|_| None).collect();
+    digest(context, &inputs, &mut digested, is_seen);
+    let may_have_moved = digested.iter().enumerate().any(|(index, one)| match one {
+        Some(Ok((md5, Some(sha256)))) => {
+            let upload = wanted_of(index, *md5, *sha256);
+            !usable_uploads(&listing).any(|one| one.same_rows(&upload.identity))
+        }
+        Some(Ok((_, None)) | Err(_)) | None => false,
     });
+    let is_vanished = |one: &PartIdentity| {
+        !unseen.contains(&one.source) && inputs.iter().all(|input| input.key != one.source)
+    };
+    let is_released = |one: &PartIdentity| {
+        let mut released = listing.released.iter();
+        released.any(|part| part.completed && part.name.identity == *one)
+    };
+    // Shards must agree on what went where, so that each looks at all files then.
+    if may_have_moved && usable_uploads(&listing).any(|one| is_vanished(one) || is_released(one)) {
+        digest(context, &inputs, &mut digested, |input| !is_seen(input));
+    }
     let mut known = Vec::with_capacity(inputs.len());
+    let mut not_known = Vec::new();
     for (index, (input, digests)) in inputs.iter().zip(digested).enumerate() {
         check_cancel(context.call.cancel)?;
         match digests {
-            Some(Ok((md5, Some(sha256)))) => {
-                let digests = (input.fingerprint, md5, sha256);
-                known.push(wanted_upload(source, &owner, index, input, digests));
-            }
+            Some(Ok((md5, Some(sha256)))) => known.push(wanted_of(index, md5, sha256)),
             Some(Ok((_, None))) => {}
             Some(Err(SourceError::Cancelled)) => return Err(PlanError::Cancelled),
             Some(Err(error)) => {
-                unseen.push(input.key.clone());
+                not_known.push(input.key.clone());
                 if is_seen(input) {
                     items.push(source_error(&error.about(&input.shown)));
                 }
             }
-            None => unseen.push(input.key.clone()),
+            None => not_known.push(input.key.clone()),
         }
     }
-    let mut wanted = with_renamed(known, &listing, &unseen);
-    wanted.retain(|upload| is_seen(&inputs[upload.input]));
+    let sees = |key: &SourceKey| {
+        let mut seen = inputs.iter().filter(|input| is_seen(input));
+        seen.any(|input| input.key == *key)
+    };
+    // From one shard to another a draft's upload is sent anew, and deleted where
+    // it was.
+    let can_move = |one: &PartIdentity, upload: &UploadSubject| {
+        context.selection.sees_everything()
+            || is_vanished(one)
+            || is_released(one)
+            || (sees(&one.source) && is_seen(&inputs[upload.input]))
+    };
+    let all = with_renamed(known, &listing, can_move);
+    let (wanted, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|upload| is_seen(&inputs[upload.input]));
+    let renamed = others.into_iter().filter_map(|other| other.renamed_from);
+    let elsewhere = renamed.filter(|one| sees(&one.source)).collect();
+    unseen.extend(not_known);
     let others = inputs.iter().filter(|input| !is_seen(input));
     unseen.extend(others.map(|input| input.key.clone()));
     Ok(UploadsDraft {
@@ -86,7 +128,24 @@ pub(in crate::plan) fn pass_uploads(
         wanted,
         items,
         unseen,
+        elsewhere,
     })
+}
+
+/// Digests those of the files.
+fn digest(
+    context: &PlanContext<'_>,
+    inputs: &[UploadInput],
+    digested: &mut [Digested],
+    which: impl Fn(&UploadInput) -> bool + Sync,
+) {
+    context.cpu_pool.install(|| {
+        let both = digested.par_iter_mut().zip(inputs);
+        both.filter(|(_, input)| which(input))
+            .for_each(|(digested, input)| {
+                *digested = Some(digests_of(context, &input.path, &input.fingerprint, true));
+            });
+    });
 }
 
 /// Finds what was delivered under another path and that no file there gives any
@@ -94,20 +153,20 @@ pub(in crate::plan) fn pass_uploads(
 fn with_renamed(
     wanted: Vec<UploadSubject>,
     listing: &Listing<'_>,
-    unseen: &[SourceKey],
+    can_move: impl Fn(&PartIdentity, &UploadSubject) -> bool,
 ) -> Vec<UploadSubject> {
     let is_there = |one: &PartIdentity| {
         let mut wanted = wanted.iter();
         wanted.any(|upload| one.same_rows(&upload.identity))
     };
     let mut dropped: Vec<&PartIdentity> = usable_uploads(listing)
-        .filter(|one| !unseen.contains(&one.source) && !is_there(one))
+        .filter(|one| !is_there(one))
         .collect();
     wanted
         .into_iter()
         .map(|mut upload| {
             if !usable_uploads(listing).any(|one| one.same_rows(&upload.identity)) {
-                upload.renamed_from = take_renamed(&upload, &mut dropped);
+                upload.renamed_from = take_renamed(&upload, &mut dropped, &can_move);
             }
             upload
         })
@@ -155,15 +214,20 @@ fn usable_uploads<'a>(listing: &'a Listing<'_>) -> impl Iterator<Item = &'a Part
     draft.chain(released)
 }
 
-/// The upload of a vanished file that has this file's content and was told to be
+/// The dropped upload of another file that has this file's content and was told to be
 /// read the same way. It can have become one file only.
-fn take_renamed(upload: &UploadSubject, vanished: &mut Vec<&PartIdentity>) -> Option<PartIdentity> {
+fn take_renamed(
+    upload: &UploadSubject,
+    dropped: &mut Vec<&PartIdentity>,
+    can_move: impl Fn(&PartIdentity, &UploadSubject) -> bool,
+) -> Option<PartIdentity> {
     let reading = reading(upload.kind, &upload.options);
     let owner = &upload.identity.owner;
-    let position = vanished.iter().position(|one| {
-        one.digest == PartHasher::upload(owner, &one.source, &upload.sha256, &reading)
+    let position = dropped.iter().position(|one| {
+        can_move(one, upload)
+            && one.digest == PartHasher::upload(owner, &one.source, &upload.sha256, &reading)
     })?;
-    let found = vanished[position].clone();
-    vanished.retain(|one| !one.same_rows(&found));
+    let found = dropped[position].clone();
+    dropped.retain(|one| !one.same_rows(&found));
     Some(found)
 }

@@ -300,8 +300,12 @@ impl SourceProblemKind {
             }
             Self::NotAFile => "name a regular file",
             Self::Unreadable { .. } => "give the user who runs this the right to read it",
-            Self::DanglingLink => "repair or remove the link, exclude it, or say `symlinks: skip`",
-            Self::LinkLoop => "remove the link, exclude it, or say `symlinks: skip`",
+            Self::DanglingLink => {
+                "repair or remove the link, or exclude it; a job of files can say `symlinks: skip`"
+            }
+            Self::LinkLoop => {
+                "remove the link, or exclude it; a job of files can say `symlinks: skip`"
+            }
             Self::LinkNotAllowed => "exclude it, or say `symlinks: follow` or `symlinks: skip`",
             Self::NotUtf8 => "rename the file, or exclude it",
             Self::NotBelowBase { .. } => {

@@ -23,6 +23,22 @@ jobs:
     files: [{ glob: 'data/**/*', base: data }]
 ";
 
+/// A job of each kind: the table `scans` of files, `readings` of rows, `taxa` of a
+/// bulk upload.
+pub(crate) const ALL_KINDS: &str = "
+jobs:
+  - name: scans
+    table: scans
+    files: [{ glob: 'data/**/*' }]
+  - name: readings
+    table: readings
+    rows: [{ csv: 'rows/*.csv' }]
+    schema: { station: string, value: float }
+  - name: taxa
+    table: taxa
+    uploads: [{ path: taxa.csv }]
+";
+
 /// Bytes without a pattern, the same for the same seed.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

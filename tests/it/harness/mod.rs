@@ -18,7 +18,7 @@ mod relay;
 mod setting;
 mod world;
 
-pub(crate) use files::{PATIENCE, SCANS, has_one_draft, item, kill, noise};
+pub(crate) use files::{ALL_KINDS, PATIENCE, SCANS, has_one_draft, item, kill, noise};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{Measured, assert_quick, end_of, measured, signal, wait_for_line};
 pub(crate) use relay::{Asked, Door, Reaction, Relay};
