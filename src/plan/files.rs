@@ -11,11 +11,10 @@ use super::context::{Compare, PlanContext, ReadBack};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
 use super::error::{PlanError, check_cancel};
 use super::history::History;
-use super::model::{
-    Action, Amount, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject,
-};
+use super::model::{Action, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject};
 use super::observe::{DatasetView, TableView};
 use super::problems::{source_error, source_problem, source_skipped};
+use super::same::Same;
 use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
 use crate::manifest::{Extra, FilesSource, Job};
 use crate::redivis::RemoteFile;
@@ -34,8 +33,10 @@ pub(super) fn plan_files(
 ) -> Result<JobPlan, PlanError> {
     let mut items: Vec<Item> = resolved.problems.iter().map(source_problem).collect();
     items.extend(resolved.skipped.iter().map(source_skipped));
-    let (local, unseen) = context.selection.split_files(resolved.files);
-    let mut remote = list_settled(context, (dataset, view), &local)?;
+    let (mut local, unseen) = context.selection.split_files(resolved.files);
+    let mut same = Same::of(context, view, &local);
+    let mut remote = list_settled(context, (dataset, view), &local, &mut same)?;
+    let mut unchanged = same.take_from(&mut local);
     remote.retain(|file| {
         unseen.binary_search(&file.name).is_err()
             && others.binary_search(&file.name.as_str()).is_err()
@@ -46,13 +47,10 @@ pub(super) fn plan_files(
         ReadBack::Never => context.cpu_pool,
         ReadBack::Needed | ReadBack::All => context.net_pool,
     };
-    let compared: Vec<Result<Compared, PlanError>> = pool.install(|| {
-        pairs
-            .par_iter()
-            .map(|pair| compare_pair(context, view, &local, &remote, *pair))
-            .collect()
+    let compared = pairs.chunks(AT_ONCE).flat_map(|pairs| {
+        let one = |pair: &Pair| compare_pair(context, view, &local, &remote, *pair);
+        pool.install(|| pairs.par_iter().map(one).collect::<Vec<_>>())
     });
-    let mut unchanged = Amount::default();
     for (pair, compared) in pairs.iter().zip(compared) {
         let compared = compared?;
         let (class, reason, action) = match pair {
@@ -107,6 +105,9 @@ pub(super) fn plan_files(
     })
 }
 
+/// Pairs compared at once: what they come to is held in memory.
+const AT_ONCE: usize = 16 * 1024;
+
 /// How often a listing that may lag is asked for again.
 const LOOKS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -122,12 +123,14 @@ fn list_settled(
     context: &PlanContext<'_>,
     (dataset, view): (&DatasetView, &TableView),
     local: &[LocalFile],
+    same: &mut Same,
 ) -> Result<Vec<RemoteFile>, PlanError> {
     let mut pause = FIRST_PAUSE;
     let mut look = 1;
     loop {
-        let remote = list_files(context, dataset, view)?;
-        if look == LOOKS || !may_be_lagging(context, view, local, &remote)? {
+        same.start_again();
+        let remote = list_files(context, (dataset, view), local, same)?;
+        if look == LOOKS || !may_be_lagging(context, view, (local, same), &remote)? {
             return Ok(remote);
         }
         if !context.reader.wait(&context.call, pause) {
@@ -143,7 +146,7 @@ fn list_settled(
 fn may_be_lagging(
     context: &PlanContext<'_>,
     view: &TableView,
-    local: &[LocalFile],
+    (local, same): (&[LocalFile], &Same),
     remote: &[RemoteFile],
 ) -> Result<bool, PlanError> {
     let (Some(store), Some(_)) = (context.store, &view.remote) else {
@@ -153,7 +156,7 @@ fn may_be_lagging(
     let since_ms = context.options.now_ns / 1_000_000 - LAG_MS;
     let pairs = align(local, remote, |l, r| l.name.as_str().cmp(r.name.as_str()));
     let doubtful = pairs.iter().filter_map(|pair| match *pair {
-        Pair::Left(l) => Some((&local[l], None)),
+        Pair::Left(l) => (!same.has(l)).then_some((&local[l], None)),
         Pair::Both(l, r) => {
             let (ours, theirs) = (&local[l], &remote[r]);
             let differs = ours.fingerprint.size != theirs.size || theirs.md5.is_none();
@@ -177,11 +180,12 @@ fn may_be_lagging(
     Ok(false)
 }
 
-/// A table's files by name, in NFC, sorted.
+/// A table's files by name, in NFC, sorted; without those that are the same here.
 fn list_files(
     context: &PlanContext<'_>,
-    dataset: &DatasetView,
-    view: &TableView,
+    (dataset, view): (&DatasetView, &TableView),
+    local: &[LocalFile],
+    same: &mut Same,
 ) -> Result<Vec<RemoteFile>, PlanError> {
     let mut files: Vec<RemoteFile> = Vec::new();
     if view.remote.is_none() {
@@ -197,10 +201,13 @@ fn list_files(
                 if !unicode_normalization::is_nfc(&file.name) {
                     file.name = file.name.nfc().collect();
                 }
-                files.push(file);
+                if !same.settles(local, &file) {
+                    files.push(file);
+                }
             },
         )
         .map_err(|error| PlanError::remote(format!("the files of `{}`", view.table), error))?;
+    // Of two files of one name the first listed counts.
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files.dedup_by(|a, b| a.name == b.name);
     Ok(files)

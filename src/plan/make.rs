@@ -237,10 +237,17 @@ fn check_names(selected: &[(usize, &Job)], drafts: &[Draft]) -> Result<(), PlanE
         Draft::Rows(_) | Draft::Uploads(_) => Vec::new(),
     };
     for (one, (_, job)) in selected.iter().enumerate() {
+        let later = selected.iter().enumerate().skip(one + 1);
+        let mut twins = later
+            .filter(|(_, (_, second))| job.table.matches(&second.table))
+            .peekable();
+        if twins.peek().is_none() {
+            continue;
+        }
         let names = files(&drafts[one]);
-        for (other, (_, second)) in selected.iter().enumerate().skip(one + 1) {
-            if names.is_empty() || !job.table.matches(&second.table) {
-                continue;
+        for (other, (_, second)) in twins {
+            if names.is_empty() {
+                break;
             }
             let shared = files(&drafts[other])
                 .into_iter()

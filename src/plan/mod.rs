@@ -23,10 +23,13 @@ mod make;
 mod merge;
 mod model;
 mod observe;
+#[doc(hidden)]
+pub mod probes;
 mod problems;
 mod receipt;
 mod release;
 mod rows;
+mod same;
 mod saved;
 mod selection;
 mod tables;

@@ -57,6 +57,9 @@ impl Selection {
 
     /// Files that this run sees, and the sorted names of those that it doesn't.
     pub(super) fn split_files(&self, files: Vec<LocalFile>) -> (Vec<LocalFile>, Vec<String>) {
+        if self.sees_everything() {
+            return (files, Vec::new());
+        }
         let (seen, unseen): (Vec<_>, Vec<_>) = files
             .into_iter()
             .partition(|file| self.sees(file.name.as_str()));

@@ -39,6 +39,8 @@ pub(super) struct Bodies {
     folder: PathBuf,
     pack: Arc<File>,
     pack_end: AtomicU64,
+    /// Files of their own get their lengths and no content.
+    pub(super) is_hollow: bool,
 }
 
 /// A file that only its owner may read.
@@ -56,6 +58,7 @@ impl Bodies {
             folder: folder.to_owned(),
             pack: Arc::new(pack),
             pack_end: AtomicU64::new(end),
+            is_hollow: false,
         })
     }
 
@@ -107,7 +110,7 @@ impl Bodies {
                 break;
             }
             hasher.update(&buffer[..count]);
-            file.write_all_at(&buffer[..count], written)?;
+            self.write(&file, &buffer[..count], written)?;
             written += count as u64;
         }
         let digest = hasher.finish();
@@ -120,6 +123,14 @@ impl Bodies {
             bytes: written,
         };
         Ok((body, digest))
+    }
+
+    /// Adds bytes to a file of its own.
+    pub(super) fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        if self.is_hollow {
+            return file.set_len(at + bytes.len() as u64);
+        }
+        file.write_all_at(bytes, at)
     }
 
     /// A new file for bytes that come piece by piece.
@@ -213,6 +224,7 @@ impl Bodies {
             folder: folder.to_owned(),
             pack,
             pack_end: AtomicU64::new(u64::MAX),
+            is_hollow: false,
         }
     }
 

@@ -12,6 +12,7 @@ mod behaviour;
 mod bodies;
 mod body;
 mod clock;
+mod count;
 mod exchange;
 mod faults;
 mod gate;
@@ -94,6 +95,10 @@ pub struct SandboxOptions {
     pub seed: Seed,
     /// Tables that exist in the drafts at the start.
     pub tables: Vec<SeedTable>,
+    /// Inserted rows are counted as they pass, neither checked nor kept; of large
+    /// bodies only the digest and the size are. For measurements, in which an
+    /// emulator must not be what limits the client.
+    pub keeps_no_content: bool,
 }
 
 /// Why an emulator does not start.
@@ -149,6 +154,7 @@ struct Shared {
     api_port: u16,
     storage_port: u16,
     signing_key: String,
+    keeps_no_content: bool,
     stop: CancelToken,
 }
 
@@ -222,7 +228,8 @@ impl Sandbox {
             .behaviour
             .clone()
             .unwrap_or_else(|| Behaviour::of(options.character));
-        let store = Store::open(&path, behaviour)?;
+        let mut store = Store::open(&path, behaviour)?;
+        store.bodies.is_hollow = options.keeps_no_content;
         let settled = seed::Settings::load(&path);
         let api = listen(options.api_port, settled.api_port)?;
         let storage = listen(options.storage_port, settled.storage_port)?;
@@ -263,6 +270,7 @@ impl Sandbox {
             api_port: settings.api_port,
             storage_port: settings.storage_port,
             signing_key: settings.signing_key,
+            keeps_no_content: options.keeps_no_content,
             stop: CancelToken::new(),
         });
         let mut threads = Vec::new();

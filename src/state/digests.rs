@@ -89,40 +89,36 @@ pub(super) fn md5_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Md5Digest
     Ok(Md5Digest::from_bytes(row.get(column)?))
 }
 
-/// All MD5s of the cache in memory, 48 bytes each, for plans of many files.
-#[derive(Debug, Default)]
-pub struct DigestTable {
-    sorted: Vec<(Fingerprint, Md5Digest)>,
-}
+/// So many fingerprints and more are looked up in one pass over the cache.
+const MANY: usize = 1000;
 
-impl DigestTable {
-    /// The MD5 of the content behind this fingerprint.
-    pub fn md5(&self, print: &Fingerprint) -> Option<Md5Digest> {
-        let at = self.sorted.binary_search_by(|(known, _)| known.cmp(print));
-        at.ok().map(|at| self.sorted[at].1)
+/// The MD5s behind fingerprints, in their order.
+pub(super) fn find_md5s(
+    connection: &Connection,
+    prints: &[&Fingerprint],
+) -> rusqlite::Result<Vec<Option<Md5Digest>>> {
+    if prints.len() < MANY {
+        let md5 = |print: &&Fingerprint| Ok(find(connection, print)?.map(|found| found.md5));
+        return prints.iter().map(md5).collect();
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.sorted.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
-    }
-}
-
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<DigestTable> {
-    let count: i64 = connection.query_row("SELECT count(*) FROM digests", [], |row| row.get(0))?;
-    let mut sorted = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+    let mut found = vec![None; prints.len()];
+    let mut order: Vec<usize> = (0..prints.len()).collect();
+    order.sort_unstable_by_key(|index| prints[*index]);
+    let mut wanted = order.into_iter().peekable();
     let mut statement =
         connection.prepare_cached("SELECT print, md5 FROM digests ORDER BY print")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        sorted.push((print_of(row.get(0)?), md5_at(row, 1)?));
+        let print = print_of(row.get(0)?);
+        while wanted.next_if(|index| *prints[*index] < print).is_some() {}
+        while let Some(index) = wanted.next_if(|index| *prints[*index] == print) {
+            found[index] = Some(md5_at(row, 1)?);
+        }
+        if wanted.peek().is_none() {
+            break;
+        }
     }
-    Ok(DigestTable { sorted })
+    Ok(found)
 }
 
 pub(super) fn drop_before(connection: &Connection, day: i64) -> rusqlite::Result<usize> {

@@ -32,7 +32,6 @@ mod transfers;
 mod tests;
 
 pub use clean::{CleanOptions, CleanStep, clean_folder};
-pub use digests::DigestTable;
 pub use error::{StateError, StateWarning};
 pub use location::{StateKey, StateLocation};
 pub use lock::{LockOwner, RunLock};

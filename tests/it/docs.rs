@@ -233,6 +233,12 @@ fn every_flag_and_command_that_a_page_names_exists() {
         // tests/prove
         "--full",
         "--write",
+        // tests/bench/run, cargo bench and valgrind
+        "--bench",
+        "--binary",
+        "--clean",
+        "--quick",
+        "--tool",
         // tests/broken/run and its script
         "--all",
         "--check",

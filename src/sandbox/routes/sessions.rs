@@ -1,6 +1,5 @@
 //! Resumable sessions: chunks, offsets and ends (contract 9.2 to 9.5).
 
-use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::storage::{bad, digest_of, finished, temp};
@@ -262,7 +261,7 @@ fn receive(
                 let skip = usize::try_from(open.kept - at).unwrap_or(filled);
                 let stop = usize::try_from(kept_of_piece).unwrap_or(filled);
                 let fresh = &buffer[skip..stop];
-                open.file.write_all_at(fresh, open.kept)?;
+                bodies.write(&open.file, fresh, open.kept)?;
                 open.hasher.update(fresh);
                 open.kept = end;
             }

@@ -15,6 +15,9 @@ use super::{
     LocalFile, ResolveOptions, Resolved, SkipReason, Skipped, SourceProblem, SourceProblemKind,
 };
 
+/// Files whose room is given back at a time.
+const SHRINK_EACH: usize = 1 << 16;
+
 /// The files of a files job, with their remote names.
 pub fn resolve_files(
     options: &ResolveOptions<'_>,
@@ -30,7 +33,13 @@ pub fn resolve_files(
         let walked = walk_entry(options, &entry.paths, source.symlinks)?;
         resolved.skipped.extend(walked.skipped);
         resolved.problems.extend(walked.problems);
-        for found in walked.found {
+        let base = base_of(options, entry);
+        let mut left = walked.found;
+        while let Some(found) = left.pop() {
+            // The one list shrinks as the other grows.
+            if left.len() % SHRINK_EACH == 0 {
+                left.shrink_to_fit();
+            }
             if !source.min_age.is_zero() && found.fingerprint.mtime_ns > youngest {
                 resolved.skipped.push(Skipped {
                     shown: found.shown.into(),
@@ -38,7 +47,7 @@ pub fn resolve_files(
                 });
                 continue;
             }
-            match remote_name(options, entry, &found) {
+            match remote_name(&base, entry, &found) {
                 Ok(name) => files.push(LocalFile {
                     name,
                     shown: found.shown,
@@ -61,11 +70,8 @@ pub fn resolve_files(
     Ok(resolved)
 }
 
-fn remote_name(
-    options: &ResolveOptions<'_>,
-    entry: &FilesEntry,
-    found: &Found,
-) -> Result<FileName, SourceProblemKind> {
+/// The folder that remote names of an entry start below, without a `/` at its end.
+fn base_of(options: &ResolveOptions<'_>, entry: &FilesEntry) -> String {
     let base = match (&entry.base, &entry.paths.pattern) {
         (Some(base), _) => tidy(base),
         (None, PathPattern::Glob(pattern)) => split_literal(pattern).0,
@@ -76,8 +82,16 @@ fn remote_name(
                 .unwrap_or_default()
         }
     };
-    let base = shown_of(options.root, base);
-    let base = base.trim_end_matches('/');
+    let mut base = shown_of(options.root, base);
+    base.truncate(base.trim_end_matches('/').len());
+    base
+}
+
+fn remote_name(
+    base: &str,
+    entry: &FilesEntry,
+    found: &Found,
+) -> Result<FileName, SourceProblemKind> {
     let below = match base {
         "" => Some(&*found.shown),
         _ => found
@@ -102,10 +116,14 @@ fn remote_name(
 /// Sorted by name, each name once. A file that two entries give the same name
 /// is one file.
 fn unique(mut files: Vec<LocalFile>, problems: &mut Vec<SourceProblem>) -> Vec<LocalFile> {
-    files.sort_by(|a, b| {
+    files.sort_unstable_by(|a, b| {
         (a.name.as_str().as_bytes(), a.shown.as_bytes())
             .cmp(&(b.name.as_str().as_bytes(), b.shown.as_bytes()))
     });
+    // A second list of millions would fill memory.
+    if files.windows(2).all(|pair| pair[0].name != pair[1].name) {
+        return files;
+    }
     let mut kept: Vec<LocalFile> = Vec::with_capacity(files.len());
     for file in files {
         let Some(first) = kept.last().filter(|last| last.name == file.name) else {

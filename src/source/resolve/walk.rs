@@ -2,6 +2,7 @@
 //! deeper than the pattern can match; it never leaves on its own through a loop
 //! of links.
 
+use std::borrow::Cow;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -247,7 +248,7 @@ impl Entries<'_> {
     fn entry(
         &self,
         entry: &DirEntry,
-        name: &Name,
+        name: &Name<'_>,
         shown: String,
         pattern: &Pattern,
         walked: &mut Walked,
@@ -338,25 +339,25 @@ pub(super) fn shown_of(root: &Path, text: String) -> String {
 }
 
 /// A path below the walk's start.
-struct Name {
+struct Name<'a> {
     /// To show: bytes that are not UTF-8 are escaped.
-    text: String,
+    text: Cow<'a, str>,
     /// To match: they are replaced.
-    lossy: String,
+    lossy: Cow<'a, str>,
     is_utf8: bool,
 }
 
-fn relative(start: &Path, path: &Path) -> Name {
+fn relative<'a>(start: &Path, path: &'a Path) -> Name<'a> {
     let below = path.strip_prefix(start).unwrap_or(path);
     match below.to_str() {
         Some(text) => Name {
-            text: text.to_owned(),
-            lossy: text.to_owned(),
+            text: Cow::Borrowed(text),
+            lossy: Cow::Borrowed(text),
             is_utf8: true,
         },
         None => Name {
-            text: escaped_bytes(below.as_os_str().as_bytes()),
-            lossy: below.to_string_lossy().into_owned(),
+            text: Cow::Owned(escaped_bytes(below.as_os_str().as_bytes())),
+            lossy: below.to_string_lossy(),
             is_utf8: false,
         },
     }

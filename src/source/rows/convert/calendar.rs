@@ -46,6 +46,21 @@ impl Date {
         }
     }
 
+    /// Whether this is a day that is written as it reads: `YYYY-MM-DD`.
+    pub(super) fn is_exact(text: &[u8; 10]) -> bool {
+        let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else {
+            return false;
+        };
+        let two = |tens: &u8, ones: &u8| two_digits(*tens, *ones);
+        let (Some(century), Some(year), Some(month), Some(day)) =
+            (two(y0, y1), two(y2, y3), two(m0, m1), two(d0, d1))
+        else {
+            return false;
+        };
+        let year = u16::from(century) * 100 + u16::from(year);
+        Self { year, month, day }.exists()
+    }
+
     pub(super) fn exists(self) -> bool {
         let leap = self.year.is_multiple_of(4)
             && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
@@ -109,6 +124,16 @@ impl<'a> Clock<'a> {
         Ok((clock, rest))
     }
 
+    /// Whether this is a time that is written as it reads: `HH:MM:SS`.
+    pub(super) fn is_exact(text: [u8; 8]) -> bool {
+        let [h0, h1, b':', m0, m1, b':', s0, s1] = text else {
+            return false;
+        };
+        two_digits(h0, h1).is_some_and(|hour| hour <= 23)
+            && two_digits(m0, m1).is_some_and(|minute| minute <= 59)
+            && two_digits(s0, s1).is_some_and(|second| second <= 59)
+    }
+
     /// Writes `HH:MM:SS[.digits]`.
     pub(super) fn write(self, out: &mut Vec<u8>) {
         pair(self.hour, out);
@@ -121,6 +146,10 @@ impl<'a> Clock<'a> {
             out.extend_from_slice(self.fraction);
         }
     }
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
 
 /// One or two digits.

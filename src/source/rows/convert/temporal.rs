@@ -75,6 +75,14 @@ impl Temporal {
         let flaw = |flaw| self.reason(flaw);
         match self.shape {
             Shape::Date => {
+                if let Ok(text) = text.try_into()
+                    && Date::is_exact(text)
+                {
+                    let mut quoted = [b'"'; 12];
+                    quoted[1..11].copy_from_slice(text);
+                    out.extend_from_slice(&quoted);
+                    return Ok(());
+                }
                 let (day, rest) = Date::read(text).map_err(flaw)?;
                 if !rest.is_empty() {
                     return Err(RejectReason::NotDate);
@@ -106,6 +114,18 @@ impl Temporal {
 
     fn write_canonical_moment(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
         let flaw = |flaw| self.reason(flaw);
+        if let Some((day, [b'T' | b't' | b' ', clock @ ..])) = text.split_first_chunk()
+            && let Ok(clock) = <[u8; 8]>::try_from(clock)
+            && Date::is_exact(day)
+            && Clock::is_exact(clock)
+        {
+            let mut quoted = [b'"'; 21];
+            quoted[1..11].copy_from_slice(day);
+            quoted[11] = b'T';
+            quoted[12..20].copy_from_slice(&clock);
+            out.extend_from_slice(&quoted);
+            return Ok(());
+        }
         let (day, rest) = Date::read(text).map_err(flaw)?;
         let [b'T' | b't' | b' ', rest @ ..] = rest else {
             return Err(RejectReason::NotDateTime);

@@ -524,3 +524,44 @@ fn null_markers_hold_for_json_values_too() {
         assert_eq!(out, b"null");
     }
 }
+
+#[test]
+fn every_byte_at_every_place_of_a_text_is_written_as_json_says() {
+    for length in 1..20 {
+        for place in 0..length {
+            for byte in 0..=0x7f_u8 {
+                let mut cell = vec![b'x'; length];
+                cell[place] = byte;
+                let mut out = Vec::new();
+                write_string(&cell, &mut out).unwrap();
+                let wanted = serde_json::to_string(std::str::from_utf8(&cell).unwrap()).unwrap();
+                assert_eq!(String::from_utf8(out).unwrap(), wanted);
+            }
+            let mut cell = vec![b'x'; length];
+            cell[place] = 0xff;
+            let found = write_string(&cell, &mut Vec::new());
+            assert_eq!(found, Err(RejectReason::InvalidUtf8));
+        }
+    }
+}
+
+proptest::proptest! {
+    /// The short way for moments in the platform's own form is the long one, which
+    /// a fraction takes.
+    #[test]
+    fn a_moment_in_the_usual_form_is_read_like_any_other(
+        day in "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        clock in "[0-6][0-9]:[0-6][0-9]:[0-6][0-9]",
+        between in "[Tt ]",
+    ) {
+        let short = text(VariableType::DateTime, &format!("{day}{between}{clock}"));
+        let long = text(VariableType::DateTime, &format!("{day}{between}{clock}.5"));
+        proptest::prop_assert_eq!(short, long.map(|one| one.replace(".5", "")));
+        let day_alone = text(VariableType::Date, &day);
+        let with_time = text(VariableType::DateTime, &format!("{day}T00:00:00.5"));
+        proptest::prop_assert_eq!(
+            day_alone,
+            with_time.map(|one| one.replace("T00:00:00.5", ""))
+        );
+    }
+}

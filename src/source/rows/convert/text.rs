@@ -4,26 +4,48 @@ use super::RejectReason;
 
 /// Writes text as a JSON string; it must be UTF-8.
 pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
-    if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+    if is_plain(text) {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return Ok(());
+    }
+    if std::str::from_utf8(text).is_err() {
         return Err(RejectReason::InvalidUtf8);
     }
     out.push(b'"');
-    if needs_escape(text) {
-        escape(text, out);
-    } else {
-        out.extend_from_slice(text);
-    }
+    escape(text, out);
     out.push(b'"');
     Ok(())
 }
 
-/// Whether any byte cannot stand in a JSON string as it is.
-fn needs_escape(text: &[u8]) -> bool {
-    // No early end: the compiler makes wide compares of this.
-    let found = text.iter().fold(0, |found, byte| {
-        found | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\')
-    });
-    found != 0
+/// Whether all of it is ASCII that can stand in a JSON string as it is. Eight bytes
+/// at a time: most texts are short.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, tail) = text.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        found |= special(*word);
+    }
+    if let ([_, ..], Some(last)) = (tail, text.last_chunk::<8>()) {
+        found |= special(*last);
+    } else if !tail.is_empty() {
+        let mut word = [b' '; 8];
+        word[..tail.len()].copy_from_slice(tail);
+        found |= special(word);
+    }
+    found == 0
+}
+
+/// Not 0 if any byte is a control character, a quote, a backslash or not ASCII.
+fn special(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES << 7;
+    let word = u64::from_ne_bytes(bytes);
+    // A byte below `least` borrows from its high bit.
+    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+    let equals = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (word | below(word, 0x20) | equals(b'"') | equals(b'\\')) & HIGH
 }
 
 fn escape(text: &[u8], out: &mut Vec<u8>) {
