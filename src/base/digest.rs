@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
-use ring::digest::{Context, SHA256};
+use sha2::Sha256;
 
 /// An MD5 of a file's bytes, as the platform stores it.
 ///
@@ -83,9 +83,7 @@ impl Sha256Digest {
 
     /// Of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Sha256Hasher::new();
-        hasher.update(bytes);
-        hasher.finish()
+        Self(Sha256::digest(bytes).into())
     }
 
     /// In base64, as a page's policy writes it.
@@ -163,23 +161,9 @@ impl Md5Hasher {
     }
 }
 
-/// Makes a SHA-256 from bytes as they pass; a clone continues on its own. By `ring`,
-/// which TLS brings in any case, and which is fast also where the processor has no
-/// instructions for it.
-#[derive(Clone)]
-pub struct Sha256Hasher(Context);
-
-impl Default for Sha256Hasher {
-    fn default() -> Self {
-        Self(Context::new(&SHA256))
-    }
-}
-
-impl fmt::Debug for Sha256Hasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sha256Hasher").finish_non_exhaustive()
-    }
-}
+/// Makes a SHA-256 from bytes as they pass; a clone continues on its own.
+#[derive(Debug, Clone, Default)]
+pub struct Sha256Hasher(Sha256);
 
 impl Sha256Hasher {
     /// Nothing hashed yet.
@@ -195,18 +179,13 @@ impl Sha256Hasher {
     /// Adds a field so that no two lists of fields hash alike: its length, then
     /// its bytes.
     pub fn update_field(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
     }
 
     /// The digest of everything added.
     pub fn finish(self) -> Sha256Digest {
-        let mut digest = [0; 32];
-        // A SHA-256 has 32 bytes.
-        for (byte, found) in digest.iter_mut().zip(self.0.finish().as_ref()) {
-            *byte = *found;
-        }
-        Sha256Digest(digest)
+        Sha256Digest(self.0.finalize().into())
     }
 }
 

@@ -82,7 +82,6 @@ fn list_verified(
     store: &StateStore,
     context: &Context<'_>,
 ) -> Result<ExitCode, Failure> {
-    let digests = store.load_digests().map_err(Failure::from)?;
     let mut out = Output::stdout();
     let mut written = Ok(());
     for job in &manifest.jobs {
@@ -101,9 +100,10 @@ fn list_verified(
             let receipt = store
                 .receipt(&table, file.name.as_str())
                 .map_err(Failure::from)?;
+            let known = store.digests(&file.fingerprint).map_err(Failure::from)?;
             let is_same = |receipt: &VerifiedFile| {
                 receipt.size == file.fingerprint.size
-                    && digests.md5(&file.fingerprint) == Some(receipt.md5)
+                    && known.is_some_and(|known| known.md5 == receipt.md5)
             };
             if receipt.as_ref().is_some_and(is_same) {
                 let path = file.path(&manifest.root);

@@ -286,7 +286,10 @@ fn failure_of(error: ureq::Error, progress: Progress) -> Failure {
         | ureq::Error::Rustls(_)
         | ureq::Error::Pem(_)
         | ureq::Error::TlsRequired => (ApiErrorKind::Tls, progress.is_sent),
-        ureq::Error::Io(_) | ureq::Error::Timeout(_) => (ApiErrorKind::Network, progress.is_sent),
+        // The last is what a connection is that ends within the head of a chunk.
+        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::BodyStalled => {
+            (ApiErrorKind::Network, progress.is_sent)
+        }
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
         | ureq::Error::ConnectProxyFailed(_) => (ApiErrorKind::Network, false),

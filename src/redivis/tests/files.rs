@@ -130,6 +130,32 @@ fn a_stream_is_never_short_wherever_it_is_cut() {
     }
 }
 
+/// A connection that ended within the head of a chunk was taken for an answer that
+/// nobody understands, and the listing was never asked for again.
+#[test]
+fn a_listing_in_chunks_that_breaks_off_anywhere_is_asked_for_again() {
+    let whole = arrow(&["a"], true);
+    let (first, second) = whole.split_at(whole.len() / 2);
+    let mut chunks = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let head = chunks.len();
+    let mut heads = Vec::new();
+    for piece in [first, second, &[]] {
+        heads.push(chunks.len());
+        chunks.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        heads.push(chunks.len());
+        chunks.extend(piece);
+        chunks.extend(b"\r\n");
+    }
+    let near = |end: &usize| heads.iter().any(|at| at.abs_diff(*end) < 5);
+    for end in (head..chunks.len() - 4).filter(near) {
+        let broken = Step::AnswerAndClose(chunks[..end].to_vec());
+        let server = Script::new([broken, Step::Answer(chunks.clone())]);
+
+        assert_eq!(list(&server).unwrap().len(), 2, "{end}");
+        assert_eq!(server.seen().len(), 2, "{end}");
+    }
+}
+
 #[test]
 fn hostile_streams_are_refused_and_take_no_memory() {
     let whole = arrow(&["a"], true);

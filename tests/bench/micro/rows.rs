@@ -1,12 +1,11 @@
 //! Rows of ten typed columns.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use redivis_ingest::base::{CancelToken, Fingerprint, SourceKey, VariableType};
+use redivis_ingest::base::{CancelToken, Fingerprint, SourceKey, VariableMetadata, VariableType};
 use redivis_ingest::manifest::{
     Convert, CsvDialect, ExtraColumns, MissingColumns, RowFormat, ValueFrom, Variable,
 };
@@ -91,9 +90,7 @@ fn source(format: RowFormat) -> Source {
         from: ValueFrom::Column(name.to_owned()),
         convert: Convert::default(),
         required: false,
-        label: None,
-        description: None,
-        value_labels: BTreeMap::new(),
+        metadata: VariableMetadata::default(),
     });
     Source {
         input: RowInput {

@@ -53,46 +53,6 @@ impl Feed {
         self.base + self.handed as u64
     }
 
-    /// The bytes at hand.
-    pub(super) fn block(&self) -> &[u8] {
-        &self.block[..self.filled]
-    }
-
-    /// The text's position of the first of them.
-    pub(super) fn base(&self) -> u64 {
-        self.base
-    }
-
-    /// How many of them were handed out.
-    pub(super) fn handed(&self) -> usize {
-        self.handed
-    }
-
-    /// Forgets the bytes before `at` and reads more. `false`: there are no more.
-    pub(super) fn slide(&mut self, at: usize) -> Result<bool, SourceError> {
-        self.block.copy_within(at..self.filled, 0);
-        self.base += at as u64;
-        self.filled -= at;
-        self.handed = 0;
-        self.extend()
-    }
-
-    /// Hands out the bytes from `at` on, where a row starts, to a fresh reader. One
-    /// line end comes first, since such a reader takes a byte order mark off what it
-    /// reads first, which in the middle of a text is data.
-    pub(super) fn start_amid(&mut self, at: usize, dialect: &CsvDialect, line: u64) {
-        self.handed = at;
-        self.follow_quotes(dialect, line);
-        self.prime = true;
-    }
-
-    /// Whether what is handed out next is a byte order mark.
-    pub(super) fn begins_with_mark(&mut self) -> Result<bool, SourceError> {
-        const MARK: &[u8] = b"\xef\xbb\xbf";
-        while self.filled - self.handed < MARK.len() && self.extend()? {}
-        Ok(self.block[self.handed..self.filled].starts_with(MARK))
-    }
-
     /// Passes over whole lines; only at the start. Answers how many there were.
     pub(super) fn skip_lines(&mut self, count: u64) -> Result<u64, SourceError> {
         let mut left = count;
@@ -117,9 +77,6 @@ impl Feed {
         self.quotes = Quotes::new(dialect, self.position(), line);
         if let Some(quotes) = &mut self.quotes {
             quotes.block(&self.block[self.handed..self.filled]);
-            if self.ended {
-                quotes.end();
-            }
         }
     }
 
@@ -131,9 +88,14 @@ impl Feed {
         self.base = byte;
         self.filled = 0;
         self.handed = 0;
-        self.quotes = None;
         self.ended = false;
         Ok(true)
+    }
+
+    /// Hands out one line end first. A fresh `csv` reader takes a byte order
+    /// mark off what it reads first, which in the middle of a text is data.
+    pub(super) fn prime(&mut self) {
+        self.prime = true;
     }
 
     /// A wrong quote before `end`.
@@ -157,7 +119,7 @@ impl Feed {
         let mut at = usize::try_from(byte.saturating_sub(self.base)).unwrap_or(usize::MAX);
         let mut line = line;
         if self.prime {
-            at = self.handed;
+            at = 0;
             line = line.wrapping_add(1);
         }
         let mut in_comment = false;

@@ -1,38 +1,30 @@
-//! Delimited text. What can be read in one way only is split by [`split`]; for all
-//! else the `csv` crate splits rows into cells, and around it stand the dialect,
-//! exact positions and the errors that it reads over. Blank lines are no rows, also
-//! in a file with a single column.
+//! Delimited text: the `csv` crate splits rows into cells; around it stand the
+//! dialect, the header, exact positions and the errors that it reads over.
+//! Blank lines are no rows, also in a file with a single column.
 
-mod cells;
 mod feed;
 mod quotes;
-mod split;
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
-use crate::manifest::{CsvDialect, Header, TextEncoding};
-use crate::source::{CsvProblem, SourceError};
+use crate::manifest::{
+    CsvDialect, ExtraColumns, Header, MissingColumns, TextEncoding, ValueFrom, Variable,
+};
+use crate::source::{CsvProblem, SourceError, ValueProblem};
 
-use super::encode::Mapping;
+use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
 use super::input::{BLOCK, Text};
-use super::reject::Reject;
+use super::reject::{Reject, RejectReason};
 use super::rounded::{Rounded, Watch};
 use super::{Rejects, RowStart};
-use cells::{Cells, Row};
 use feed::Feed;
-use split::{Next, Split};
 
 /// Rows of a CSV source.
 pub(super) struct CsvRows {
     cells: Cells,
     watch: Watch,
-    /// What splits rows into cells, as long as that is enough; then `reader` has
-    /// not begun.
-    split: Option<Split>,
     reader: Reader<Feed>,
-    /// The row read last, if `reader` read it or its cells are looked at.
     record: ByteRecord,
-    scratch: Vec<u8>,
     dialect: CsvDialect,
     /// What is added to the reader's own positions: bytes and lines before it
     /// started. They wrap, since a primed reader has one byte and line more.
@@ -42,6 +34,22 @@ pub(super) struct CsvRows {
     next_record: u64,
     header: Vec<String>,
     header_line: u64,
+}
+
+struct Cells {
+    fields: Vec<Field>,
+    from: Vec<CellFrom>,
+    names: Vec<String>,
+    width: usize,
+}
+
+/// Where a field's text is.
+enum CellFrom {
+    Column(usize),
+    /// The same value in every row.
+    Fixed(Box<[u8]>),
+    /// The source lacks the column; null.
+    Missing,
 }
 
 impl CsvRows {
@@ -69,23 +77,18 @@ impl CsvRows {
         };
         let mut feed = Feed::new(text);
         let skipped = feed.skip_lines(dialect.skip_lines)?;
+        feed.follow_quotes(dialect, skipped + 1);
         let byte_base = feed.position();
-        // A fresh `csv` reader would take a mark off.
-        let split = if feed.begins_with_mark()? {
-            None
-        } else {
-            Split::new(dialect, &feed, skipped + 1)
-        };
-        if split.is_none() {
-            feed.follow_quotes(dialect, skipped + 1);
-        }
         let mut rows = Self {
-            cells: Cells::default(),
+            cells: Cells {
+                fields: Vec::new(),
+                from: Vec::new(),
+                names: Vec::new(),
+                width: 0,
+            },
             watch: Watch::default(),
-            split,
             reader: reader(feed, dialect),
             record: ByteRecord::new(),
-            scratch: Vec::new(),
             dialect: dialect.clone(),
             byte_base,
             line_base: skipped,
@@ -117,15 +120,10 @@ impl CsvRows {
         rejects: Rejects<'_>,
     ) -> Result<Option<RowStart>, SourceError> {
         let mark = out.len();
-        while let Some(start) = self.next_row()? {
-            let feed = self.reader.get_ref();
-            let row = match &self.split {
-                Some(split) => Row::Split(split, feed.block()),
-                None => Row::Record(&self.record),
-            };
-            let shown = feed.text().shown();
-            match self.cells.encode(&row, &mut self.scratch, out) {
+        while let Some(start) = self.read_record()? {
+            match self.cells.encode(&self.record, out) {
                 Ok(()) => {
+                    let shown = self.reader.get_ref().text().shown();
                     let Cells { fields, names, .. } = &self.cells;
                     self.watch.good(fields, names, shown, start);
                     return Ok(Some(start));
@@ -134,7 +132,7 @@ impl CsvRows {
                     out.truncate(mark);
                     self.watch.rejected(&self.cells.fields);
                     rejects(Reject {
-                        file: shown.to_owned(),
+                        file: self.text().shown().to_owned(),
                         line: start.line,
                         column: bad.field.map(|index| self.cells.names[index].clone()),
                         value: bad.value,
@@ -159,7 +157,7 @@ impl CsvRows {
     /// Passes over rows without encoding them.
     pub(super) fn skip(&mut self, records: u64) -> Result<(), SourceError> {
         for _ in 0..records {
-            if self.next_row()?.is_none() {
+            if self.read_record()?.is_none() {
                 break;
             }
         }
@@ -174,59 +172,17 @@ impl CsvRows {
         }
         let mut feed = self.reader.into_inner();
         feed.seek(start.byte)?;
-        self.next_record = start.record;
-        self.split = Split::new(&self.dialect, &feed, start.line);
-        if self.split.is_none() {
-            feed.start_amid(0, &self.dialect, start.line);
-            self.byte_base = start.byte.wrapping_sub(1);
-            self.line_base = start.line.wrapping_sub(2);
-        }
+        feed.follow_quotes(&self.dialect, start.line);
+        feed.prime();
         self.reader = reader(feed, &self.dialect);
+        self.byte_base = start.byte.wrapping_sub(1);
+        self.line_base = start.line.wrapping_sub(2);
+        self.next_record = start.record;
         Ok(self)
     }
 
-    /// Reads the next row into `record`.
+    /// Reads the next row into `record` and checks its shape.
     fn read_record(&mut self) -> Result<Option<RowStart>, SourceError> {
-        let start = self.next_row()?;
-        if let (Some(_), Some(split)) = (&start, &self.split) {
-            let block = self.reader.get_ref().block();
-            self.record.clear();
-            for column in 0..split.width() {
-                self.record
-                    .push_field(split.cell(block, column, &mut self.scratch));
-            }
-        }
-        Ok(start)
-    }
-
-    /// Goes to the next row and checks its shape.
-    fn next_row(&mut self) -> Result<Option<RowStart>, SourceError> {
-        if let Some(split) = &mut self.split {
-            let feed = self.reader.get_mut();
-            match split.next(feed, self.cells.width)? {
-                Next::Row(byte, line) => return Ok(Some(self.started(byte, line))),
-                Next::End => return Ok(None),
-                // From this row on the `csv` crate reads.
-                Next::Odd => {
-                    let (at, line) = split.place();
-                    let byte = feed.base() + at as u64;
-                    feed.start_amid(at, &self.dialect, line);
-                    self.byte_base = byte.wrapping_sub(1);
-                    self.line_base = line.wrapping_sub(2);
-                    self.split = None;
-                }
-            }
-        }
-        self.next_of_reader()
-    }
-
-    fn started(&mut self, byte: u64, line: u64) -> RowStart {
-        let record = self.next_record;
-        self.next_record += 1;
-        RowStart { byte, line, record }
-    }
-
-    fn next_of_reader(&mut self) -> Result<Option<RowStart>, SourceError> {
         let (byte, line) = self.position();
         let comment = self.dialect.comment;
         // The reader would make a row of a comment without a line's end.
@@ -243,7 +199,13 @@ impl CsvRows {
         if self.record.len() != self.cells.width && !self.header.is_empty() {
             return Err(self.ragged(byte, line, end));
         }
-        Ok(Some(self.started(byte, line)))
+        let start = RowStart {
+            byte,
+            line,
+            record: self.next_record,
+        };
+        self.next_record += 1;
+        Ok(Some(start))
     }
 
     fn read_header(&mut self) -> Result<(), SourceError> {
@@ -318,6 +280,87 @@ impl CsvRows {
     }
 }
 
+impl Cells {
+    fn bind(
+        mapping: Mapping<'_>,
+        header: &[String],
+        shown: &str,
+        line: u64,
+    ) -> Result<Self, SourceError> {
+        let mut used = vec![false; header.len()];
+        let mut from = Vec::new();
+        let mut missing = Vec::new();
+        let mut repeated = Vec::new();
+        for variable in mapping.schema {
+            let name = match &variable.from {
+                ValueFrom::Column(name) => name,
+                ValueFrom::Pointer(_) => return Err(pointer(variable, shown)),
+                ValueFrom::Path(_) | ValueFrom::Constant(_) => {
+                    from.extend(fixed_value(variable, shown)?.map(CellFrom::Fixed));
+                    continue;
+                }
+            };
+            let mut places = (0..header.len()).filter(|index| header[*index] == *name);
+            let place = places.next();
+            if places.next().is_some() {
+                repeated.push(name.clone());
+            }
+            if let Some(index) = place {
+                used[index] = true;
+                from.push(CellFrom::Column(index));
+            } else {
+                missing.push(name.clone());
+                from.push(CellFrom::Missing);
+            }
+        }
+        let unused = |(name, used): (&String, &bool)| (!used).then(|| name.clone());
+        let mut extra: Vec<String> = header.iter().zip(&used).filter_map(unused).collect();
+        extra.retain(|name| !repeated.contains(name));
+        if mapping.extra_columns == ExtraColumns::Drop {
+            extra.clear();
+        }
+        if mapping.missing_columns == MissingColumns::Null {
+            missing.clear();
+        }
+        if missing.is_empty() && extra.is_empty() && repeated.is_empty() {
+            return Ok(Self {
+                fields: fields(mapping.schema),
+                from,
+                names: mapping.words().map(|(name, _)| name.to_owned()).collect(),
+                width: header.len(),
+            });
+        }
+        Err(SourceError::Columns {
+            path: shown.to_owned(),
+            line,
+            missing,
+            extra,
+            repeated,
+        })
+    }
+
+    /// Appends a row. On an error `out` may hold a piece of it.
+    fn encode(&self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<(), BadCell> {
+        let mark = out.len();
+        for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
+            out.extend_from_slice(&field.key);
+            let (cell, result) = match from {
+                CellFrom::Column(column) => {
+                    let cell = record.get(*column).unwrap_or_default();
+                    (cell, field.converter.write_text(cell, out))
+                }
+                CellFrom::Fixed(value) => {
+                    out.extend_from_slice(value);
+                    continue;
+                }
+                CellFrom::Missing => (b"".as_slice(), field.converter.write_null(out)),
+            };
+            result.map_err(|why: RejectReason| BadCell::new(Some(index), cell, why))?;
+        }
+        finish_row(out, mark)
+    }
+}
+
 fn reader(feed: Feed, dialect: &CsvDialect) -> Reader<Feed> {
     let mut builder = ReaderBuilder::new();
     builder
@@ -332,4 +375,12 @@ fn reader(feed: Feed, dialect: &CsvDialect) -> Reader<Feed> {
         .terminator(Terminator::CRLF)
         .buffer_capacity(BLOCK / 4);
     builder.from_reader(feed)
+}
+
+fn pointer(variable: &Variable, shown: &str) -> SourceError {
+    SourceError::Value {
+        path: shown.to_owned(),
+        variable: variable.name.clone(),
+        source: ValueProblem::Pointer,
+    }
 }
