@@ -43,7 +43,7 @@ fn a_good_run_says_so_with_its_figures() {
     assert!(!page.contains("<section id=\"trouble\""));
     let tiles = between(&page, "<dl class=\"tiles\">", "</dl>");
     for tile in [
-        "Items verified</dt><dd>11<small>of 11 to do",
+        "Items verified</dt><dd>12<small>of 12 to do",
         "Duration</dt><dd>12.5 s<small>from 00:00:00 UTC",
         "Requests</dt><dd>124<small>3 repeated (2.4 %)",
     ] {
@@ -57,7 +57,7 @@ fn a_good_run_says_so_with_its_figures() {
         "stanford.coastal_survey",
         "2026-01-01T00:00:00.000Z",
         "2026-01-01T00:00:12.500Z",
-        "100.0 %: 11 of 11 items went exactly as planned",
+        "100.0 %: 12 of 12 items went exactly as planned",
         concat!("redivis-ingest ", env!("CARGO_PKG_VERSION")),
         "/state/runs/20260101-000000-ab12/report.json",
     ] {
@@ -83,7 +83,7 @@ fn the_plan_is_told_by_class_with_its_reasons() {
     let section = between(&page, "<section id=\"plan\"", "</section>");
     for (class, items) in [
         ("new", 7),
-        ("changed", 3),
+        ("changed", 4),
         ("unchanged", 2),
         ("conflict", 1),
     ] {
@@ -177,7 +177,7 @@ fn a_run_that_was_stopped_says_by_what_and_that_it_goes_on() {
     let page = page(Some(&plan), &end, facts, &more);
 
     assert!(page.contains("<div class=\"verdict warn\">"));
-    assert!(page.contains("Not complete, stopped by SIGTERM: 1 not reached; 10 items verified."));
+    assert!(page.contains("Not complete, stopped by SIGTERM: 1 not reached; 11 items verified."));
     assert!(page.contains("run again: what is done is not repeated"));
 }
 
