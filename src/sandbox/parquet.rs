@@ -71,7 +71,7 @@ impl Reader<'_> {
         *last = if delta == 0 {
             self.zigzag()?
         } else {
-            *last + delta
+            last.checked_add(delta)?
         };
         Some((*last, byte & 15))
     }
@@ -90,7 +90,9 @@ impl Reader<'_> {
             3 => self.byte().map(drop),
             4..=6 => self.varint().map(drop),
             7 => {
-                self.at = self.at.checked_add(8)?;
+                // Past the end, a list of so many would never come to an end.
+                let end = self.at.checked_add(8)?;
+                self.at = (end <= self.bytes.len()).then_some(end)?;
                 Some(())
             }
             8 => self.binary().map(drop),
@@ -210,6 +212,19 @@ mod tests {
                 }]
             })
         );
+    }
+
+    #[test]
+    fn a_list_of_more_doubles_than_there_are_bytes_is_given_up_at_once() {
+        // Field 1: a list of 2^63 doubles; then a field whose number is too large.
+        let many = [
+            0x19, 0xf7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+        ];
+        assert!(read_footer(&many).is_none());
+        let large = [
+            0x05, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 2, 0x15,
+        ];
+        assert!(read_footer(&large).is_none());
     }
 
     proptest::proptest! {
