@@ -18,7 +18,6 @@ const CREATE_ATTEMPTS: u32 = 3;
 /// Creates and changes what a dataset's jobs need. Answers whether all is in
 /// place.
 pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> bool {
-    let mut good = true;
     for item in &plan.items {
         let (what, name, action) = match (&item.subject, item.action) {
             (Subject::Version(dataset), Action::Create) => {
@@ -33,21 +32,19 @@ pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> 
             _ => continue,
         };
         let end = ItemEnd::new(what, None, &name, action);
-        let done = if good {
-            do_item(shared, item, draft)
-        } else {
-            Err(StepError::Cancelled)
-        };
+        let done = do_item(shared, item, draft);
+        let is_done = done.is_ok();
         let end = match done {
             Ok(()) => end.verified(),
-            Err(error) => {
-                good = false;
-                end.failed(&draft.or_changed(shared, error))
-            }
+            Err(error) => end.failed(&draft.or_changed(shared, error)),
         };
         shared.ends.push(shared.context.events, end);
+        if !is_done {
+            // The rest is not reached, and told as that.
+            return false;
+        }
     }
-    good
+    true
 }
 
 /// Whether new uploads will meet the released rows as it was planned. A released

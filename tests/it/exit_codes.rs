@@ -262,6 +262,23 @@ fn exit_69_when_the_service_refuses_for_good() {
     });
 }
 
+/// The second table was called stopped, though nobody had stopped anything.
+#[test]
+fn a_table_after_one_that_was_refused_is_not_reached() {
+    under_both(|world| {
+        world
+            .manifest(TWO_JOBS)
+            .file("data/a.txt", "hello")
+            .file("rows/1.csv", "station,value\na,1\n");
+        world.faults(always(Operation::CreateTable, status(400)));
+
+        let outcome = world.run(&[]).exits(69).says("not reached");
+
+        assert!(!outcome.stdout.contains("stopped"), "{}", outcome.stdout);
+        assert_eq!(world.asked(Operation::CreateTable).len(), 1);
+    });
+}
+
 #[test]
 fn exit_74_when_the_state_cannot_be_kept() {
     let world = World::new(redivis_ingest::sandbox::Character::Friendly);
