@@ -60,7 +60,8 @@ pub(super) fn jobs_to_release<'p, 's>(
     plan.jobs.iter().filter_map(wanted).collect()
 }
 
-fn is_released(dataset: &DatasetPlan) -> bool {
+/// Whether the plan releases it.
+pub(super) fn is_released(dataset: &DatasetPlan) -> bool {
     let mut items = dataset.items.iter();
     items.any(|item| item.action == Action::Release)
 }

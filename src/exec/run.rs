@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::{FileJob, Window, send_files};
 use super::look::{SentFile, Wanted, look_at_files, look_at_parts, released_parts};
 use super::outcome::Ends;
-use super::release::{jobs_to_release, release_datasets, why_not};
+use super::release::{is_released, jobs_to_release, release_datasets, why_not};
 use super::rows::{RowsJob, SentPart, send_rows};
 use super::tables::{prepare, strategies_hold};
 use super::temps::CallSize;
@@ -73,7 +73,9 @@ pub fn run(context: &ExecContext<'_>, plan: &Plan) -> RunEnd {
         explain_refused(shared, &drafts, job);
     }
     describe(shared, plan, (&drafts, &ready), &complete_jobs);
-    context.events.send(Event::Phase(Phase::Releasing));
+    if plan.datasets.iter().any(is_released) {
+        context.events.send(Event::Phase(Phase::Releasing));
+    }
     let so_far = RunEnd {
         items: ends.snapshot(),
         complete_jobs,

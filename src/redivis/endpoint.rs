@@ -89,7 +89,11 @@ impl Origin {
         let (https, rest) = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-            _ => return Err(AddressError::new("it must start with `https://`")),
+            _ => {
+                return Err(AddressError::new(
+                    "it must start with `https://` or `http://`",
+                ));
+            }
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {

@@ -48,15 +48,19 @@ impl Combined {
         }
     }
 
-    /// Takes one thing. Tables as such have no line: they are no content.
+    /// Takes one thing. Tables and variables are no content: they have a line only
+    /// where they differ.
     pub fn add(&mut self, one: &Checked) -> io::Result<()> {
-        let Some(symbol) = symbol(one.finding).filter(|_| one.what != "table") else {
+        let is_content = !matches!(one.what.as_str(), "table" | "variable");
+        let counts = |_: &char| is_content || one.finding == Finding::Differs;
+        let Some(symbol) = symbol(one.finding).filter(counts) else {
             return Ok(());
         };
         let name = clean(&one.name);
+        // What is not content has the table in its name.
         let path = match &one.table {
-            Some(table) => format!("{}/{name}", clean(table)),
-            None => name,
+            Some(table) if is_content => format!("{}/{name}", clean(table)),
+            Some(_) | None => name,
         };
         self.push(path, symbol)
     }

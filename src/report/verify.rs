@@ -112,7 +112,10 @@ pub fn checked_text(one: &Checked, style: &TextStyle) -> String {
         Finding::Missing | Finding::Differs | Finding::Extra | Finding::Refused => Tone::Bad,
     };
     let word = style.paint(tone, &format!("{:<10}", one.finding.as_str()));
-    let table = one.table.as_deref().filter(|table| *table != one.name);
+    let table = one
+        .table
+        .as_deref()
+        .filter(|table| !one.name.starts_with(table));
     let place = table
         .map(|table| format!(" of {}", clean(table)))
         .unwrap_or_default();

@@ -135,10 +135,12 @@ pub(super) fn spend_staged(connection: &Connection, key: &TransferKey) -> rusqli
     close_session(connection, key)
 }
 
-/// Open sessions that are still believed, for `status`.
+/// Uploads whose session or staged content is still believed, for `status`.
 pub(super) fn count_sessions(connection: &Connection, now_ms: i64) -> rusqlite::Result<u64> {
     let count: i64 = connection.query_row(
-        "SELECT count(*) FROM sessions WHERE abs(opened_ms - ?1) < ?2",
+        "SELECT count(*) FROM (
+             SELECT tbl, name, print FROM sessions WHERE abs(opened_ms - ?1) < ?2
+             UNION SELECT tbl, name, print FROM staged WHERE abs(staged_ms - ?1) < ?2)",
         [now_ms, VALID_MS],
         |row| row.get(0),
     )?;

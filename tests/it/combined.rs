@@ -91,6 +91,33 @@ fn plan_and_verify_list_what_is_where() {
 }
 
 #[test]
+fn what_is_said_of_a_table_and_its_variables_has_a_line_where_it_differs() {
+    under_both(|world| {
+        world.manifest(JOBS).file("data/a.tif", "a");
+        world
+            .file("rows/1.csv", "n\n1\n")
+            .file("taxa.csv", "id\n1\n");
+        world.run(&[]).exits(0);
+        let said = "tables:\n  readings: { description: Readings, variables: { n: { label: N } } }";
+        world.manifest(&format!("{said}{JOBS}"));
+
+        for (command, code) in [("plan", 0), ("verify", 5)] {
+            let outcome = world.on_manifest(command, &["--combined", "-"]);
+            let outcome = outcome.exits(code);
+            let lines = lines(&outcome.stdout);
+            let differs: Vec<&String> = lines.iter().filter(|one| !one.starts_with('=')).collect();
+            assert_eq!(
+                differs,
+                ["* demo.survey.readings", "* demo.survey.readings/n"]
+            );
+        }
+        world.run(&[]).exits(0);
+        let outcome = world.plan(&["--combined", "-"]).exits(0);
+        assert_eq!(lines(&outcome.stdout).len(), 3);
+    });
+}
+
+#[test]
 fn a_source_that_cannot_be_read_is_an_error_and_a_name_cannot_make_a_line() {
     let world = World::new(Character::Friendly);
     world

@@ -139,7 +139,7 @@ pub struct ConnectionArgs {
     /// Read the token from this command's output; again when it is refused
     #[arg(long, value_name = "COMMAND")]
     pub token_command: Option<String>,
-    /// Trust the certificates in this file (PEM) too
+    /// Trust the certificates in this file (PEM) instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
     /// Multiply the waits between repeats of a request with this [default: 1]

@@ -53,7 +53,10 @@ pub fn run(args: &StatusArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     match args.output.format {
         Format::Text => {
             if runs.is_empty() {
-                out.line("No run of this manifest is recorded here.")?;
+                let endpoint = endpoint.key();
+                out.line(&format!(
+                    "No run of this manifest to {endpoint} is recorded here; another endpoint needs `--endpoint`."
+                ))?;
             }
             for run in &runs {
                 out.line(&line_of(run))?;
