@@ -47,6 +47,8 @@ mod metrics;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod pace;
 #[cfg(test)]
 mod plan_files;

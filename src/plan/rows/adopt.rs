@@ -1,6 +1,7 @@
 //! Rows that moved to another source, as when logs are rotated.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::pass::{OnePass, Passed, pass_one};
 use crate::base::{PartIdentity, SourceKey};
@@ -10,7 +11,7 @@ use crate::source::SourceError;
 
 /// Rows that their source no longer gives can stand in another one now, as when
 /// a log is rotated: `log` becomes `log.1`, and a new `log` begins. Sources that
-/// begin with rows of nobody's are passed over again with these parts in view.
+/// have rows of nobody's are passed over again with these parts in view.
 pub(super) struct Adoption<'a> {
     pub(super) one: &'a OnePass<'a>,
     /// All parts of the job that the remote holds.
@@ -37,24 +38,31 @@ enum Scope {
 }
 
 /// Whether released rows may have moved between this source and one that the
-/// run does not see: it begins with rows of nobody's, and another source's
-/// released part is short enough to be these; or it has lost the beginning of
-/// its own released rows.
+/// run does not see: where rows of nobody's begin, another source's released part
+/// begins too and is short enough to be these; or it has lost released rows of its
+/// own.
 pub(super) fn may_have_moved(pass: &RowsInputPlan, locked: &BTreeSet<PartIdentity>) -> bool {
-    let mut beginnings = locked.iter().filter(|part| part.first_row == 0);
-    let begins_new = begins_new(pass);
-    let kept = pass.cuts.first().and_then(|cut| cut.kept.as_ref());
-    beginnings.any(|part| {
+    let keeps = |part: &PartIdentity| {
+        let mut cuts = pass.cuts.iter();
+        cuts.any(|cut| cut.kept.as_ref() == Some(part))
+    };
+    let may_stand = |part: &PartIdentity| {
+        let is_start = new_rows(pass).any(|rows| rows.start == part.first_row);
+        is_start && part.rows <= pass.rows - part.first_row
+    };
+    locked.iter().any(|part| {
         if part.source == pass.input.key {
-            kept != Some(part)
+            !keeps(part)
         } else {
-            begins_new && part.rows <= pass.rows
+            may_stand(part)
         }
     })
 }
 
-fn begins_new(pass: &RowsInputPlan) -> bool {
-    pass.cuts.first().is_some_and(|cut| cut.kept.is_none())
+/// Rows of a source that no listed part holds.
+fn new_rows(pass: &RowsInputPlan) -> impl Iterator<Item = Range<u64>> {
+    let new = pass.cuts.iter().filter(|cut| cut.kept.is_none());
+    new.map(|cut| cut.identity.first_row..cut.identity.first_row + cut.identity.rows)
 }
 
 impl<'a> Adoption<'a> {
@@ -69,31 +77,32 @@ impl<'a> Adoption<'a> {
 
     fn adopt_within(&mut self, scope: Scope, passed: &mut [Passed]) -> Result<(), PlanError> {
         let dropped = self.dropped(scope, passed);
-        // A source that only changed further down has not gone elsewhere.
-        let moved: BTreeSet<&SourceKey> = dropped
-            .iter()
-            .filter(|part| part.first_row == 0)
-            .map(|part| &part.source)
-            .collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
         let takes_part = |one: &&mut Passed| scope != Scope::Shard || one.is_seen;
         for Passed { plan: input, .. } in passed.iter_mut().filter(takes_part) {
             check_cancel(self.one.context.call.cancel)?;
             let key = &input.input.key;
-            let own = self.candidates.iter().filter(|part| part.source == *key);
-            let others = dropped
+            let others: Vec<&PartIdentity> = dropped
                 .iter()
-                .filter(|part| part.source != *key && moved.contains(&part.source))
-                .chain(self.vanished)
                 .copied()
-                .filter(|part| !self.claimed.contains(*part));
-            let fitting: Vec<&PartIdentity> = own.chain(others).collect();
-            if !begins_new(input) || fitting.iter().all(|part| part.source == *key) {
+                .filter(|part| part.source != *key && !self.claimed.contains(*part))
+                .collect();
+            let may_stand = |part: &&PartIdentity| {
+                let is_new = new_rows(input).any(|rows| rows.contains(&part.first_row));
+                is_new && part.rows <= input.rows - part.first_row
+            };
+            if !others.iter().any(may_stand) {
                 continue;
             }
-            match pass_one(&self.one.again(), &input.input, &fitting) {
+            let own = self.candidates.iter().filter(|part| part.source == *key);
+            let vanished = self.vanished.iter().copied();
+            let free = vanished.filter(|part| !self.claimed.contains(*part));
+            let fitting: Vec<&PartIdentity> = own
+                .chain(input.renamed())
+                .chain(others)
+                .chain(free)
+                .collect();
+            let again = pass_one(&self.one.again(), &input.input, &fitting);
+            match again {
                 Ok(pass) if pass.fingerprint == input.fingerprint => *input = pass,
                 // What is sent is held against the first pass.
                 Ok(_) => {}

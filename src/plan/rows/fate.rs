@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lost::Lost;
 use super::pass::RowsDraft;
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, RowsSource};
@@ -22,9 +23,10 @@ pub(in crate::plan) fn decide_rows(
     job: &Job,
     source: &RowsSource,
     view: &TableView,
-    draft: RowsDraft,
+    mut draft: RowsDraft,
     mode: Mode,
 ) -> JobPlan {
+    let items = std::mem::take(&mut draft.items);
     // Rows of sources that this run does not match: whose they are is not known.
     let inputs = &draft.content.inputs;
     let is_disputed = |part: &&PartIdentity| {
@@ -35,23 +37,20 @@ pub(in crate::plan) fn decide_rows(
     let renamed = inputs.iter().flat_map(RowsInputPlan::renamed);
     let disputed = renamed.filter(is_disputed).cloned().collect();
     let whole = Listing::of(view, std::slice::from_ref(&draft.content.owner));
+    let kept = draft.kept();
+    let inputs = draft.content.inputs.as_slice();
+    let lost = Lost::of(&whole, (inputs, &draft.unseen), &kept, mode);
     let mut fate = Fate {
         context,
         job,
         source,
         mode,
         listing: &whole,
-        kept: draft
-            .content
-            .inputs
-            .iter()
-            .flat_map(|input| &input.cuts)
-            .filter_map(|cut| cut.kept.as_ref())
-            .chain(&draft.elsewhere)
-            .collect(),
+        kept,
+        lost,
         doubled: whole.released_twice(),
         disputed,
-        items: draft.items,
+        items,
         unchanged: Amount::default(),
     };
     for (index, input) in draft.content.inputs.iter().enumerate() {
@@ -93,6 +92,8 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     /// Parts that any source of the job keeps, seen or not.
     kept: BTreeSet<&'a PartIdentity>,
+    /// Released rows that no source gives any more.
+    lost: Lost<'a>,
     /// Parts that released versions hold twice.
     doubled: BTreeSet<PartIdentity>,
     /// Parts of sources that are not matched, which a source has the rows of, and
@@ -129,7 +130,7 @@ impl Fate<'_> {
             .collect();
         self.tell_doubled(input, &kept);
         let is_disputed = self.refuse_same_rows(input, &kept);
-        let is_locked = self.decide_locked(index, input) || is_disputed;
+        let is_locked = self.decide_locked(index, input, &kept) || is_disputed;
         let held = self.decide_listed(input, &kept, is_locked);
         for (cut_index, cut) in input.cuts.iter().enumerate() {
             self.decide_cut((index, cut_index), input, cut, held);
@@ -219,22 +220,21 @@ impl Fate<'_> {
 
     /// Released parts of the source that it no longer gives. Answers whether
     /// they hold the source back.
-    fn decide_locked(&mut self, index: usize, input: &RowsInputPlan) -> bool {
-        if self.mode != Mode::Append {
-            return false;
-        }
+    fn decide_locked(
+        &mut self,
+        index: usize,
+        input: &RowsInputPlan,
+        kept: &[&PartIdentity],
+    ) -> bool {
         let (class, reason) = match self.source.on_released {
             OnReleased::Fail => (Class::Locked, Reason::RowsReleased),
             OnReleased::Append => (Class::Skipped, Reason::Released),
         };
-        let listing = self.listing;
-        let mut has_locked = false;
-        for part in &listing.released {
-            let identity = &part.name.identity;
-            if identity.source != input.input.key || self.kept.contains(identity) {
-                continue;
-            }
-            has_locked = true;
+        let lost = self.lost.of_source(input, kept);
+        let has_moved = |part: &PartIdentity| self.has_moved(part, kept);
+        let may_be_lost = self.lost.may_be_in(input, self.listing, has_moved);
+        let is_locked = !lost.is_empty() || may_be_lost;
+        for identity in lost {
             let subject = Subject::Part(PartSubject {
                 input: index,
                 shown: input.input.shown.clone(),
@@ -244,7 +244,7 @@ impl Fate<'_> {
             });
             self.push(class, reason, Action::None, subject);
         }
-        has_locked && class == Class::Locked
+        is_locked && class == Class::Locked
     }
 
     /// Parts in the draft that are the source's, or that it keeps. Answers

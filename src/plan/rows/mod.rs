@@ -4,6 +4,7 @@
 mod adopt;
 mod cache;
 mod fate;
+mod lost;
 mod pass;
 
 pub(super) use self::fate::decide_rows;

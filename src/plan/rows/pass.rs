@@ -35,6 +35,15 @@ pub(in crate::plan) struct RowsDraft {
     pub(super) elsewhere: Vec<PartIdentity>,
 }
 
+impl RowsDraft {
+    /// Parts that any source of the job keeps, seen or not.
+    pub(super) fn kept(&self) -> BTreeSet<&PartIdentity> {
+        let cuts = self.content.inputs.iter().flat_map(|input| &input.cuts);
+        let kept = cuts.filter_map(|cut| cut.kept.as_ref());
+        kept.chain(&self.elsewhere).collect()
+    }
+}
+
 /// A source after its pass.
 #[derive(Debug)]
 pub(super) struct Passed {

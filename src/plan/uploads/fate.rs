@@ -31,6 +31,7 @@ pub(in crate::plan) fn decide_uploads(
         mode,
         listing: &listing,
         doubled: listing.released_twice(),
+        lost: lost_sources(&listing, &draft, mode),
         all: &draft.wanted,
         unseen: &draft.unseen,
         elsewhere: &draft.elsewhere,
@@ -73,6 +74,25 @@ pub(in crate::plan) fn decide_uploads(
     plan
 }
 
+/// Files that are there and whose released content no file has any more.
+fn lost_sources(listing: &Listing<'_>, draft: &UploadsDraft, mode: Mode) -> BTreeSet<SourceKey> {
+    let released = listing.released.iter().filter(|_| mode == Mode::Append);
+    let is_given = |part: &PartIdentity| {
+        let mut all = draft.wanted.iter();
+        let mut elsewhere = draft.elsewhere.iter();
+        all.any(|upload| upload.is(part)) || elsewhere.any(|other| other.same_rows(part))
+    };
+    let is_there = |key: &SourceKey| {
+        let mut all = draft.wanted.iter();
+        all.any(|upload| upload.identity.source == *key)
+    };
+    released
+        .map(|part| &part.name.identity)
+        .filter(|part| is_there(&part.source) && !is_given(part))
+        .map(|part| part.source.clone())
+        .collect()
+}
+
 /// What is known of one wanted upload.
 #[derive(Debug, Clone)]
 struct Known {
@@ -92,6 +112,8 @@ struct Fate<'a> {
     listing: &'a Listing<'a>,
     /// What released versions hold twice.
     doubled: BTreeSet<PartIdentity>,
+    /// Files whose released content no file has any more.
+    lost: BTreeSet<SourceKey>,
     /// Every file of the job that this run sees.
     all: &'a [UploadSubject],
     /// Keys of files that this run does not see.
@@ -158,6 +180,28 @@ impl Fate<'_> {
         true
     }
 
+    /// A file whose old content is released and lost: no file has it any more.
+    /// Whether nothing may be sent of it.
+    fn refuse_lost(&mut self, upload: &UploadSubject, is_released: bool) -> bool {
+        let is_locked = self.lost.contains(&upload.identity.source);
+        // New content where the old one went to another path may be lost rows, changed.
+        let may_be_lost = !is_released && !self.lost.is_empty() && {
+            let mut released = self.listing.released.iter();
+            released.any(|part| {
+                let identity = &part.name.identity;
+                identity.source == upload.identity.source && self.has_moved(identity, upload)
+            })
+        };
+        let is_fatal = self.source.on_released == OnReleased::Fail;
+        if is_locked && !is_fatal {
+            let path = upload.shown.clone();
+            let trouble = None;
+            let subject = Subject::Source { path, trouble };
+            self.push(Class::Skipped, Reason::Released, Action::None, subject);
+        }
+        (is_locked || may_be_lost) && is_fatal
+    }
+
     fn decide_upload(&mut self, upload: &UploadSubject) {
         let size = upload.fingerprint.size;
         let mut released = self.listing.released.iter();
@@ -182,15 +226,7 @@ impl Fate<'_> {
                 },
             });
         }
-        let mut released = self.listing.released.iter();
-        let is_locked = self.mode == Mode::Append
-            && !is_released
-            && released.any(|part| {
-                let identity = &part.name.identity;
-                identity.source == upload.identity.source && !self.has_moved(identity, upload)
-            })
-            && upload.renamed_from.is_none();
-        let is_refused = is_locked && self.source.on_released == OnReleased::Fail;
+        let is_refused = self.refuse_lost(upload, is_released);
         let known = Known {
             present: in_release,
             is_held: is_refused,
@@ -205,7 +241,9 @@ impl Fate<'_> {
             .and_then(|one| one.identity.as_ref());
         let wanted = known.present.as_ref().or(listed);
         self.wanted.push(wanted.unwrap_or(&upload.identity).clone());
-        let (class, reason, action) = if known.present.is_some() {
+        let (class, reason, action) = if is_refused {
+            (Class::Locked, Reason::RowsReleased, Action::None)
+        } else if known.present.is_some() {
             self.unchanged.add(size, 0);
             let renamed = upload.renamed_from.is_some();
             if !renamed && !self.context.wants_unchanged() {
@@ -219,8 +257,6 @@ impl Fate<'_> {
                 Reason::Delivered
             };
             (Class::Unchanged, reason, Action::None)
-        } else if is_refused {
-            (Class::Locked, Reason::RowsReleased, Action::None)
         } else if known.is_held {
             (Class::New, Reason::Held, Action::None)
         } else if known.importing.is_some() {
@@ -239,12 +275,12 @@ impl Fate<'_> {
             subject: Subject::Upload(Box::new(upload)),
         };
         let is_listed = match &known.present {
-            Some(present) => {
+            Some(present) if class == Class::Unchanged => {
                 let holder = self.listing.holder(present);
                 let stored = holder.as_ref().map(Holder::as_stored);
                 self.context.met_unchanged(self.job, &item, stored) || reason == Reason::Renamed
             }
-            None => true,
+            Some(_) | None => true,
         };
         if is_listed {
             self.items.push(item);
