@@ -47,6 +47,7 @@ mod metrics;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod output_files;
 mod pace;
 #[cfg(test)]
 mod plan_files;
