@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::args::Format;
 use super::failure::Failure;
-use super::output::{Output, check_writable};
-use super::reporting::write_file;
+use super::files::{Readers, Wanted, write_file};
+use super::output::Output;
 use crate::plan::Checked;
 use crate::report::Combined;
 
@@ -20,7 +20,7 @@ pub struct CombinedList {
 }
 
 impl CombinedList {
-    /// `None`: nobody asked. The file is tried before the work begins.
+    /// `None`: nobody asked.
     pub fn of(path: Option<&Path>, format: Format) -> Result<Option<Self>, Failure> {
         let Some(path) = path else {
             return Ok(None);
@@ -29,14 +29,17 @@ impl CombinedList {
             path: path.to_path_buf(),
             taken: Mutex::new(Ok(Combined::default())),
         };
-        if !list.is_stdout() {
-            check_writable(path)?;
-        } else if format != Format::Text {
+        if list.is_stdout() && format != Format::Text {
             return Err(Failure::usage(
                 "`--combined -` and `--format` both take stdout: give `--combined` a file",
             ));
         }
         Ok(Some(list))
+    }
+
+    /// The file that it goes to.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        (!self.is_stdout()).then(|| Wanted::whole("--combined", &self.path))
     }
 
     /// The list is the result: nothing else goes to stdout.
@@ -69,6 +72,6 @@ impl CombinedList {
             let written = combined.write(&mut out);
             return out.finish(written);
         }
-        write_file(&self.path, |out| combined.write(out))
+        write_file(&self.path, Readers::Owner, |out| combined.write(out))
     }
 }

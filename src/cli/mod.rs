@@ -17,6 +17,7 @@ pub mod executing;
 pub mod exit;
 pub mod failure;
 mod failures;
+pub mod files;
 #[cfg(feature = "sandbox")]
 mod in_process;
 pub mod lineage;

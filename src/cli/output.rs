@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::Path;
 
 use super::exit::ExitCode;
 use super::failure::Failure;
@@ -62,19 +61,6 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
-}
-
-/// Fails when no file can be made beside `path`: better told before the work
-/// than after it.
-pub fn check_writable(path: &Path) -> Result<(), Failure> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
-    tempfile::tempfile_in(folder).map(drop).map_err(|error| {
-        let message = format!("cannot write `{}`", path.display());
-        Failure::local_io(&message, &error).hint("name a file in a folder that can be written")
-    })
 }
 
 #[cfg(test)]

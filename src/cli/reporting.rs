@@ -3,7 +3,6 @@
 //! last thing said.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -14,6 +13,7 @@ use super::commands::run::Done;
 use super::context::Context;
 use super::exit::ExitCode;
 use super::failure::Failure;
+use super::files::{Readers, text_before, write_file};
 use super::lineage::LineageSender;
 use super::output::Output;
 use super::page::{PageParts, is_page};
@@ -233,13 +233,13 @@ impl<'a> Reporting<'a> {
         unkept.extend(self.write_report(report, page).err());
         let files = self.args.files;
         if let Some(path) = &files.summary {
-            unkept.extend(write_file(path, |out| writeln!(out, "{line}")).err());
+            unkept.extend(write_file(path, Readers::Owner, |out| writeln!(out, "{line}")).err());
         }
         if let Some(path) = &files.metrics {
-            let before = std::fs::read_to_string(path).unwrap_or_default();
+            let before = text_before(path);
             let write = |out: &mut dyn std::io::Write| write_metrics(out, report, &before);
-            let written = write_file(path, write).and_then(|()| open_to_all(path));
-            unkept.extend(written.err());
+            // They are read by another user.
+            unkept.extend(write_file(path, Readers::All, write).err());
         }
         let ended = self.workplace.store.run_ended(
             self.workplace.run_id.as_str(),
@@ -266,9 +266,9 @@ impl<'a> Reporting<'a> {
         match &self.args.files.report {
             Some(path) if is_page(path) => {
                 let facts = page.facts();
-                write_file(path, |out| report.write_html(out, &facts))
+                write_file(path, Readers::Owner, |out| report.write_html(out, &facts))
             }
-            Some(path) => write_file(path, |out| report.write_json(out)),
+            Some(path) => write_file(path, Readers::Owner, |out| report.write_json(out)),
             None => Ok(()),
         }
     }
@@ -319,32 +319,4 @@ impl<'a> Reporting<'a> {
             first_rejects: rejects.first(),
         }
     }
-}
-
-/// Metrics are read by another user.
-fn open_to_all(path: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
-        .map_err(|error| Failure::local_io(&format!("cannot share `{}`", path.display()), &error))
-}
-
-/// Writes a whole file, or nothing of it.
-pub(super) fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::local_io(&format!("cannot write `{}`", path.display()), &error)
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new(".")))
-        .map_err(failed)?;
-    {
-        let mut out = BufWriter::new(file.as_file_mut());
-        write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-    }
-    let _kept: File = file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
 }

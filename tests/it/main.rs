@@ -49,6 +49,8 @@ mod model;
 #[cfg(test)]
 mod moved;
 #[cfg(test)]
+mod output_files;
+#[cfg(test)]
 mod pace;
 #[cfg(test)]
 mod plan_files;

@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
@@ -55,11 +55,21 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// The files that are asked for.
-    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.report, &self.summary, &self.metrics]
-            .into_iter()
-            .flatten()
+    /// The files that are asked for, each with its flag; `--lineage` is another matter.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let all = [
+            ("--report", &self.report),
+            ("--summary", &self.summary),
+            ("--metrics", &self.metrics),
+        ];
+        all.into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    }
+
+    /// The file that lineage is appended to.
+    pub fn lineage_file(&self) -> Option<&Path> {
+        let lineage = self.lineage.as_deref()?;
+        (!lineage.contains("://")).then(|| Path::new(lineage))
     }
 }
 

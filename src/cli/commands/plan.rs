@@ -1,6 +1,5 @@
 //! `plan`: the dry-run diff.
 
-use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::args::{Format, PlanArgs};
@@ -8,7 +7,8 @@ use crate::cli::combined::CombinedList;
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, check_writable};
+use crate::cli::files::{Readers, Wanted, check_outputs, write_file};
+use crate::cli::output::Output;
 use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
 use crate::cli::rejects::FirstRejects;
@@ -21,11 +21,12 @@ use crate::report::write_plan;
 /// Runs the command.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
-    let manifest = load_manifest(&args.manifest, context.environment)?;
-    if let Some(path) = &args.out {
-        check_writable(path)?;
-    }
     let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
+    let mut outputs = Vec::new();
+    outputs.extend(args.out.as_deref().map(|path| Wanted::whole("--out", path)));
+    outputs.extend(combined.as_ref().and_then(CombinedList::wanted));
+    check_outputs(&[("the manifest", &args.manifest.manifest)], &outputs)?;
+    let manifest = load_manifest(&args.manifest, context.environment)?;
     let workplace = Workplace::open(
         manifest,
         WorkplaceArgs {
@@ -56,7 +57,10 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
     let plan = planning.make(&PlanRequest::of_plan(args))?;
     workplace.store.flush().map_err(Failure::from)?;
     if let Some(path) = &args.out {
-        save(path, &plan, &workplace)?;
+        let rate = workplace.calls_per_second();
+        write_file(path, Readers::Owner, |out| {
+            PlanLines::new(&plan).write(out, rate)
+        })?;
     }
     warnings::say_of_plan(&plan, context);
     Problems::of_plan(&plan, &|job| first().of(&job.job)).say(context);
@@ -73,28 +77,6 @@ pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> 
         None => show(args, context, &workplace, &plan, &shown)?,
     }
     Ok(exit_of(args, &plan))
-}
-
-fn save(path: &std::path::Path, plan: &Plan, workplace: &Workplace) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::local_io(
-            &format!("cannot write the plan to `{}`", path.display()),
-            &error,
-        )
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| ".".as_ref())).map_err(failed)?;
-    let mut out = std::io::BufWriter::new(file.as_file_mut());
-    PlanLines::new(plan)
-        .write(&mut out, workplace.calls_per_second())
-        .map_err(failed)?;
-    out.flush().map_err(failed)?;
-    drop(out);
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 fn show(

@@ -6,8 +6,8 @@ use crate::cli::context::Context;
 use crate::cli::executing::Executing;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
+use crate::cli::files::{check_outputs, wanted_by};
 use crate::cli::locking::lock;
-use crate::cli::output::check_writable;
 use crate::cli::planning::PlanRequest;
 use crate::cli::problems::Problems;
 use crate::cli::rejects::RejectsFile;
@@ -23,10 +23,9 @@ use crate::plan::{Action, Class, Plan};
 /// Runs the command.
 pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let _watch = context.watch(args.transfer.deadline)?;
+    let read = [("the manifest", args.manifest.manifest.as_path())];
+    check_outputs(&read, &wanted_by(&args.report))?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    for path in args.report.paths() {
-        check_writable(path)?;
-    }
     let place = (&args.connection, &args.state);
     let (locked, run_id) = lock(&manifest, place, None, args.lock_timeout, context)?;
     let workplace = Workplace::open(

@@ -6,8 +6,8 @@ use crate::cli::context::Context;
 use crate::cli::executing::Executing;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
+use crate::cli::files::{check_outputs, wanted_by};
 use crate::cli::locking::lock;
-use crate::cli::output::check_writable;
 use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
 use crate::cli::receipts::Collector;
@@ -27,11 +27,11 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
         return super::plan::run(&dry_run(args), context);
     }
     let _watch = context.watch(args.transfer.deadline)?;
+    let mut read = vec![("the manifest", args.manifest.manifest.as_path())];
+    read.extend(args.plan.as_deref().map(|plan| ("the saved plan", plan)));
+    check_outputs(&read, &wanted_by(&args.report))?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
-    for path in args.report.paths() {
-        check_writable(path)?;
-    }
     let (locked, run_id) = lock(
         &manifest,
         (&args.connection, &args.state),

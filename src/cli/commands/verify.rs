@@ -8,6 +8,7 @@ use crate::cli::combined::CombinedList;
 use crate::cli::context::Context;
 use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
+use crate::cli::files::check_outputs;
 use crate::cli::output::Output;
 use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
@@ -24,6 +25,8 @@ pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     let _watch = context.watch(args.transfer.deadline)?;
     let started_ms = context.environment.now_ms();
     let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
+    let outputs: Vec<_> = combined.iter().filter_map(CombinedList::wanted).collect();
+    check_outputs(&[("the manifest", &args.manifest.manifest)], &outputs)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
     let workplace = Workplace::open(
         manifest,
