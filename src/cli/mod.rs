@@ -51,6 +51,9 @@ use crate::report::log_screen;
 
 /// Runs the process's command line and answers its exit code.
 pub fn main() -> process::ExitCode {
+    if let Err(error) = signals::survive_questions() {
+        say(&format!("note: cannot watch for SIGUSR1: {error}\n"));
+    }
     let environment = Environment::capture();
     // A panic is a bug, and a bug is 1; its text is on stderr already.
     let ended = catch_unwind(AssertUnwindSafe(|| run(Environment::args(), &environment)));

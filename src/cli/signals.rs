@@ -6,6 +6,7 @@
 //! are cut, and at last the process is ended.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,6 +44,12 @@ pub struct Wire {
 pub struct Watch {
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// From here on SIGUSR1 ends the process no more, whatever the command and however
+/// early it is sent; it is answered while there is a [`Watch`].
+pub fn survive_questions() -> io::Result<()> {
+    signal_hook::flag::register(SIGUSR1, Arc::default()).map(drop)
 }
 
 /// Begins to watch. `deadline` counts from now; `wire` says how the wire is; `cut`

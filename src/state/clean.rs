@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::error::StateError;
-use super::open::open_sound;
+use super::location::StateKey;
+use super::open::{is_set_aside, open_sound};
 use super::record::Cleaned;
-use super::run_folder::owner_of;
+use super::run_folder::{Removal, RunId, owner_of, remove_run_folder, run_folders};
 use super::runs::KEPT_RUNS;
 
 /// What a cleaning may take.
@@ -47,7 +48,7 @@ pub enum CleanStep {
     },
     /// It is left alone.
     Kept {
-        /// `store`.
+        /// `store`, `run` or `sandbox`.
         what: &'static str,
         /// Its name in the folder.
         name: String,
@@ -74,10 +75,21 @@ pub fn clean_folder(
         busy: BTreeSet::new(),
     };
     for name in &names {
-        if name.contains(".sqlite.set-aside-") {
-            sweep.set_aside(name)?;
-        } else if let Some(stem) = name.strip_suffix(".sqlite") {
-            sweep.store(name, stem)?;
+        let Some((stem, ending)) = name.split_once(".sqlite") else {
+            continue;
+        };
+        // Files of others are none of our business.
+        if !StateKey::is_stem(stem) {
+            continue;
+        }
+        let metadata = folder.join(name).symlink_metadata();
+        let is_file = metadata.is_ok_and(|metadata| metadata.is_file());
+        match ending {
+            "" if is_file => sweep.store(name, stem)?,
+            // What a link leads to is not touched; its runs are not those of no store.
+            "" => drop(sweep.kept.insert(owner_of(stem))),
+            ending if is_file && is_set_aside(ending) => sweep.set_aside(name)?,
+            _ => {}
         }
     }
     sweep.runs()
@@ -189,15 +201,10 @@ impl Sweep<'_> {
     /// gone once they are old enough.
     fn runs(&mut self) -> Result<(), StateError> {
         let runs = self.folder.join("runs");
-        let names = match names_in(&runs) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            names => names.map_err(|source| file_error("read", &runs, source))?,
-        };
-        let mut by_owner: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for name in &names {
-            if let Some(owner) = name.split('-').nth(1) {
-                by_owner.entry(owner).or_default().push(name);
-            }
+        let ids = run_folders(&runs).map_err(|source| file_error("read", &runs, source))?;
+        let mut by_owner: BTreeMap<&str, Vec<&RunId>> = BTreeMap::new();
+        for id in &ids {
+            by_owner.entry(id.owner()).or_default().push(id);
         }
         for (owner, own) in by_owner {
             if self.busy.contains(owner) {
@@ -205,26 +212,28 @@ impl Sweep<'_> {
             }
             let is_kept = self.kept.contains(owner);
             let surplus = own.len().saturating_sub(KEPT_RUNS);
-            for (at, name) in own.iter().enumerate() {
-                let path = runs.join(name);
+            for (at, id) in own.iter().enumerate() {
+                let path = runs.join(id.as_str());
                 let is_old = || modified_ms(&path).is_some_and(|at| at <= self.options.before_ms);
                 if at < surplus || !is_kept && is_old() {
-                    self.remove_run(&path, name)?;
+                    self.remove_run(&path, id)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn remove_run(&mut self, path: &Path, name: &str) -> Result<(), StateError> {
-        let bytes = tree_size(path);
-        if !self.options.dry_run {
-            std::fs::remove_dir_all(path).map_err(|source| file_error("remove", path, source))?;
-        }
-        (self.each)(CleanStep::Removed {
-            what: "run",
-            name: format!("runs/{name}"),
-            bytes,
+    fn remove_run(&mut self, path: &Path, id: &RunId) -> Result<(), StateError> {
+        let removal = remove_run_folder(path, self.options.dry_run)
+            .map_err(|source| file_error("remove", path, source))?;
+        let (what, name) = ("run", format!("runs/{id}"));
+        (self.each)(match removal {
+            Removal::Gone(bytes) => CleanStep::Removed { what, name, bytes },
+            Removal::Foreign(file) => CleanStep::Kept {
+                what,
+                name,
+                why: format!("no run wrote its `{file}`"),
+            },
         });
         Ok(())
     }
@@ -299,11 +308,6 @@ fn modified_ms(path: &Path) -> Option<i64> {
 
 fn size_of(path: &Path) -> u64 {
     std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.len())
-}
-
-fn tree_size(folder: &Path) -> u64 {
-    let names = names_in(folder).unwrap_or_default();
-    names.iter().map(|name| size_of(&folder.join(name))).sum()
 }
 
 fn file_error(doing: &'static str, path: &Path, source: io::Error) -> StateError {

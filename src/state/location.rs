@@ -9,6 +9,8 @@ use super::error::StateError;
 use crate::base::ManifestName;
 use crate::base::digest::Sha256Hasher;
 
+const DIGEST_CHARS: usize = 16;
+
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateLocation {
@@ -47,11 +49,18 @@ impl StateKey {
         let shard = self.shard.map(|(index, count)| format!("{index}/{count}"));
         hasher.update_field(shard.unwrap_or_default().as_bytes());
         hasher.update_field(self.instance.as_deref().unwrap_or_default().as_bytes());
-        hasher.finish().short_hex(16)
+        hasher.finish().short_hex(DIGEST_CHARS)
     }
 
     fn stem(&self) -> String {
         format!("{}-{}", self.manifest, self.digest())
+    }
+
+    /// Whether a store's file could be called this, its ending left out.
+    pub(super) fn is_stem(text: &str) -> bool {
+        text.rsplit_once('-').is_some_and(|(name, digest)| {
+            name.parse::<ManifestName>().is_ok() && is_lower_hex(digest, DIGEST_CHARS)
+        })
     }
 }
 
@@ -77,6 +86,14 @@ impl StateLocation {
             Self::Memory => None,
         }
     }
+}
+
+/// Whether it is so many hexadecimal digits, as digests are written.
+pub(super) fn is_lower_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Makes a folder and its missing parents, all for the owner only. One that is

@@ -218,6 +218,21 @@ fn set_journal(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     }
 }
 
+/// Whether this is what [`set_aside`] puts behind a store's name.
+pub(super) fn is_set_aside(ending: &str) -> bool {
+    let Some(number) = ending.strip_prefix(".set-aside-") else {
+        return false;
+    };
+    let parts = ["-wal", "-shm", "-journal"];
+    let number = parts
+        .iter()
+        .find_map(|part| number.strip_suffix(part))
+        .unwrap_or(number);
+    number
+        .parse::<u32>()
+        .is_ok_and(|read| read.to_string() == number)
+}
+
 /// Renames a store's files to `<name>.set-aside-<n>`; answers the new name.
 pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StateError> {
     let with = |suffix: &str| {

@@ -3,14 +3,20 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::StateError;
-use super::location::{StateKey, StateLocation, make_folder};
+use super::location::{StateKey, StateLocation, is_lower_hex, make_folder};
 use super::runs::KEPT_RUNS;
 
 const OWNER_CHARS: usize = 8;
+const SALT_CHARS: usize = 8;
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+const TIME_CHARS: usize = 16;
+/// All that runs write into their folders: a folder with anything else is not removed.
+const FILES: [&str; 2] = ["report.json", "rejects.ndjson"];
 
 /// A run's id: `20260804T101530Z-<8 hex of the store>-<8 hex>`, so that names
 /// sort by time and each store finds its own.
@@ -23,10 +29,20 @@ impl RunId {
     pub fn new(now_ms: i64, key: &StateKey, salt: u32) -> Self {
         let when = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
         let owner = owner_of(&key.digest());
-        Self(format!(
-            "{}-{owner}-{salt:08x}",
-            when.strftime("%Y%m%dT%H%M%SZ")
-        ))
+        Self(format!("{}-{owner}-{salt:08x}", when.strftime(TIME)))
+    }
+
+    /// Reads an id; `None` for whatever else a folder may be called.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (time, owner, salt) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_time =
+            time.len() == TIME_CHARS && jiff::civil::DateTime::strptime(TIME, time).is_ok();
+        let is_id = is_time
+            && is_lower_hex(owner, OWNER_CHARS)
+            && is_lower_hex(salt, SALT_CHARS)
+            && parts.next().is_none();
+        is_id.then(|| Self(text.to_owned()))
     }
 
     /// The text.
@@ -34,7 +50,7 @@ impl RunId {
         &self.0
     }
 
-    fn owner(&self) -> &str {
+    pub(super) fn owner(&self) -> &str {
         self.0.split('-').nth(1).unwrap_or_default()
     }
 }
@@ -106,21 +122,75 @@ fn plain(name: &str) -> Result<&str, StateError> {
     Ok(name)
 }
 
+/// The runs that have a folder, in order. Whatever else is there is not ours, and
+/// nothing is looked for behind a link.
+pub(super) fn run_folders(runs: &Path) -> io::Result<Vec<RunId>> {
+    let is_folder = match runs.symlink_metadata() {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    if !is_folder {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in runs.read_dir()? {
+        let entry = entry?;
+        // That of a link is the link's.
+        if entry.file_type()?.is_dir() {
+            found.extend(entry.file_name().to_str().and_then(RunId::parse));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// What became of a run's folder that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// It is gone; its files had so many bytes.
+    Gone(u64),
+    /// It holds this, which no run writes; nothing of it was removed.
+    Foreign(String),
+}
+
+/// Removes a run's folder with the files that runs write, and nothing else.
+pub(super) fn remove_run_folder(folder: &Path, dry_run: bool) -> io::Result<Removal> {
+    let mut files = Vec::new();
+    let mut bytes = 0_u64;
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let metadata = entry.metadata()?;
+        if !metadata.is_file() || !FILES.iter().any(|file| name == *file) {
+            return Ok(Removal::Foreign(name.to_string_lossy().into_owned()));
+        }
+        bytes = bytes.saturating_add(metadata.len());
+        files.push(entry.path());
+    }
+    if !dry_run {
+        for file in files {
+            std::fs::remove_file(file)?;
+        }
+        // Fails for what was put there meanwhile.
+        std::fs::remove_dir(folder)?;
+    }
+    Ok(Removal::Gone(bytes))
+}
+
 /// Removes all but the newest folders of one store. What cannot be removed is
 /// left for the next time.
 fn prune(runs: &Path, owner: &str) {
-    let Ok(entries) = runs.read_dir() else {
-        return;
-    };
-    let mut own: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.split('-').nth(1) == Some(owner))
-        .collect();
-    own.sort_unstable();
+    let mut own = run_folders(runs).unwrap_or_default();
+    own.retain(|id| id.owner() == owner);
     let old = own.len().saturating_sub(KEPT_RUNS);
-    for name in own.iter().take(old) {
-        if let Err(error) = std::fs::remove_dir_all(runs.join(name)) {
-            tracing::debug!(%error, name, "cannot remove an old run's folder");
+    for id in own.iter().take(old) {
+        match remove_run_folder(&runs.join(id.as_str()), false) {
+            Ok(Removal::Gone(_)) => {}
+            Ok(Removal::Foreign(name)) => {
+                tracing::debug!(%id, name, "an old run's folder holds what no run wrote");
+            }
+            Err(error) => tracing::debug!(%error, %id, "cannot remove an old run's folder"),
         }
     }
 }

@@ -740,3 +740,23 @@ fn a_store_can_be_reopened_with_a_rollback_journal() {
 
     assert_eq!(world.store().runs(1).unwrap()[0].run_id, "r");
 }
+
+#[test]
+fn only_what_a_run_is_called_is_read_as_a_run_s_id() {
+    let world = World::new();
+    let id = RunId::new(NOW, &world.key, 0xab);
+    assert_eq!(RunId::parse(id.as_str()), Some(id));
+    for text in [
+        "",
+        "my-holiday-photos",
+        "20261121T201135Z-0123abcd",
+        "20261121T201135Z-0123abcd-0123abcd-0",
+        "20261121T201135Z-0123abcd-0123ABCD",
+        "20261121T201135Z-0123abcd-0123abc",
+        "20261321T201135Z-0123abcd-0123abcd",
+        "20261121T201135-0123abcd-0123abcd",
+        "2026112T201135Z-0123abcd-0123abcd",
+    ] {
+        assert_eq!(RunId::parse(text), None, "{text}");
+    }
+}

@@ -144,10 +144,16 @@ fn runs_beyond_the_kept_ones_go_and_so_does_what_was_set_aside() {
     let newest = world.run_ids().pop().unwrap();
     let owner = newest.split('-').nth(1).unwrap();
     for number in 10..45 {
-        let name = format!("202001{number}T000000Z-{owner}-00000000");
+        let name = format!("20200101T0000{number}Z-{owner}-00000000");
         fs::create_dir_all(world.state().join("runs").join(name)).unwrap();
     }
-    fs::write(world.state().join("test-00.sqlite.set-aside-1"), "x").unwrap();
+    fs::write(
+        world
+            .state()
+            .join("test-0123456789abcdef.sqlite.set-aside-1"),
+        "x",
+    )
+    .unwrap();
 
     let told = world.call(&["clean", "--format", "json"]).exits(0);
 
@@ -208,4 +214,90 @@ fn a_folder_that_is_not_there_has_nothing_to_clean() {
     world.call(&AT_ONCE).exits(0).says("Nothing to clean");
     assert!(!world.state().exists());
     world.call(&["clean", "--state-dir", "none"]).exits(64);
+}
+
+#[test]
+fn what_only_looks_like_a_run_or_a_store_is_left_alone() {
+    let world = friendly();
+    world.run(&[]).exits(0);
+    let newest = world.run_ids().pop().unwrap();
+    let owner = newest.split('-').nth(1).unwrap();
+    let (state, runs) = (world.state(), world.state().join("runs"));
+    let elsewhere = world.path("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    fs::write(elsewhere.join("report.json"), "theirs").unwrap();
+    let mut theirs = vec![elsewhere.join("report.json")];
+    // Folders that are no runs, and more of them than are kept of runs.
+    for number in 10..45 {
+        let name = format!("backup-{owner}-{number}");
+        theirs.push(runs.join(name).join("report.json"));
+    }
+    for name in [
+        "my-holiday-photos",
+        &format!("20201399T000000Z-{owner}-00000000"),
+        &format!("20200101T000000Z-{owner}-0000000G"),
+        &format!("20200101T000000Z-{owner}-00000000-old"),
+    ] {
+        theirs.push(runs.join(name).join("report.json"));
+    }
+    // Runs that hold what is not a run's, among the files or below.
+    let foreign = format!("20200101T000001Z-{owner}-00000000");
+    theirs.push(runs.join(&foreign).join("notes.txt"));
+    theirs.push(runs.join(&foreign).join("report.json"));
+    let nested = format!("20200101T000002Z-{owner}-00000000");
+    theirs.push(runs.join(&nested).join("more/report.json"));
+    // A file where folders are, and what is called like a store.
+    theirs.push(runs.join("stray"));
+    theirs.push(runs.join(format!("20200101T000003Z-{owner}-00000000")));
+    theirs.push(state.join("photos.sqlite.set-aside-1"));
+    theirs.push(state.join("test-0123456789abcdef.sqlite.set-aside-tuesday"));
+    theirs.push(state.join("photos.sqlite"));
+    for path in &theirs {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "theirs").unwrap();
+    }
+    let link = runs.join(format!("20200101T000004Z-{owner}-00000000"));
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let ours = fs::metadata(runs.join(&newest).join("report.json"))
+        .unwrap()
+        .len();
+
+    let told = clean(&world, &["--dry-run"]);
+    let done = clean(&world, &[]);
+
+    for told in [&told, &done] {
+        let wanted = [
+            ("removed", "store"),
+            ("kept", "run"),
+            ("kept", "run"),
+            ("removed", "run"),
+        ];
+        assert_eq!(kinds(told), wanted, "{told:?}");
+        assert_eq!(told[3]["name"], format!("runs/{newest}"));
+        assert_eq!(told[3]["bytes"], ours);
+    }
+    for path in &theirs {
+        assert_eq!(fs::read(path).unwrap(), b"theirs", "{}", path.display());
+    }
+    assert!(link.is_symlink());
+    assert!(!runs.join(&newest).exists());
+    assert!(!state.join("photos.lock").exists());
+}
+
+#[test]
+fn runs_behind_a_link_and_a_file_called_runs_are_left_alone() {
+    let world = friendly();
+    world.run(&[]).exits(0);
+    let (runs, elsewhere) = (world.state().join("runs"), world.path("elsewhere"));
+    fs::rename(&runs, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &runs).unwrap();
+    let id = world.run_ids().pop().unwrap();
+
+    assert_eq!(kinds(&clean(&world, &[])), [("removed", "store")]);
+    assert!(elsewhere.join(&id).join("report.json").is_file());
+
+    fs::remove_file(&runs).unwrap();
+    fs::write(&runs, "theirs").unwrap();
+    assert_eq!(kinds(&clean(&world, &[])), []);
+    assert_eq!(fs::read(&runs).unwrap(), b"theirs");
 }

@@ -5,7 +5,7 @@ use std::process::Child;
 use redivis_ingest::sandbox::{Character, Fault, FaultScript, Nth, Operation};
 use serde_json::Value;
 
-use crate::harness::{Outcome, SCANS, World, end_of, signal, under_both};
+use crate::harness::{Outcome, PATIENCE, SCANS, World, end_of, signal, under_both};
 
 /// A run whose transfer of one file stands still, and that has a second one done.
 fn stalled(args: &[&str]) -> (World, Child) {
@@ -163,4 +163,44 @@ fn the_bars_are_not_torn() {
     {
         assert!(line.trim_end().ends_with(" in all"), "{line:?}");
     }
+}
+
+/// Whether a process has a handler of its own for SIGUSR1, the tenth signal.
+fn handles_usr1(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 9) != 0
+}
+
+/// The signal killed what did not watch: every command in its first milliseconds, and
+/// `status` at any time, which waits for its manifest here.
+#[test]
+fn a_question_that_comes_before_or_without_a_run_kills_no_command() {
+    use std::process::Stdio;
+    use std::time::Instant;
+
+    let world = World::new(Character::Friendly);
+    world.manifest(SCANS);
+    let mut status = world
+        .command(&["status", "-", "--root", "."])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    while !handles_usr1(status.id()) {
+        assert!(since.elapsed() < PATIENCE, "it never watches for SIGUSR1");
+        std::thread::yield_now();
+    }
+
+    signal(&status, "USR1");
+    let mut manifest = std::fs::File::open(world.path("manifest.yaml")).unwrap();
+    std::io::copy(&mut manifest, status.stdin.as_mut().unwrap()).unwrap();
+    drop(status.stdin.take());
+
+    end_of(status).exits(0);
 }
