@@ -194,6 +194,18 @@ fn a_store_that_somebody_plans_with_stays_and_fails_nothing() {
 }
 
 #[test]
+fn a_folder_called_sandbox_with_files_of_others_stays() {
+    let world = friendly();
+    world.run(&["--endpoint", "sandbox"]).exits(0);
+    let notes = world.state().join("sandbox/notes.txt");
+    fs::write(&notes, "mine").unwrap();
+
+    world.call(&AT_ONCE).exits(0);
+
+    assert_eq!(fs::read(&notes).unwrap(), b"mine");
+}
+
+#[test]
 fn the_data_of_the_sandbox_in_the_process_goes_too() {
     let world = friendly();
     world.run(&["--endpoint", "sandbox"]).exits(0);

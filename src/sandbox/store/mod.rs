@@ -31,6 +31,15 @@ use super::records::{Effect, TempRecord};
 use crate::base::Sha256Digest;
 
 const LOG: &str = "sandbox.log";
+/// All that an emulator's folder holds.
+const FOLDER_NAMES: [&str; 6] = [
+    "bodies",
+    "lock",
+    "rows",
+    LOG,
+    "settings.json",
+    "settings.new",
+];
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -203,7 +212,13 @@ pub(super) fn remove_stale(
         path: folder.to_owned(),
         source,
     };
-    if !folder.is_dir() {
+    // A link leads to somebody else's, and what we did not write is not ours.
+    let is_ours = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        FOLDER_NAMES.iter().any(|ours| name == *ours)
+    };
+    let is_real = folder.symlink_metadata().is_ok_and(|found| found.is_dir());
+    if !is_real || !folder.read_dir().map_err(failed)?.flatten().all(is_ours) {
         return Ok(None);
     }
     // One without a log has never been used.

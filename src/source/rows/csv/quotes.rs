@@ -179,14 +179,7 @@ impl Quotes {
 
     /// The rest of a block has no quote.
     fn leave_outside(&mut self, block: &[u8], at: usize) {
-        if let Some(comment) = self.comment {
-            let line = line_start(block, at, block.len());
-            self.in_comment = match line {
-                Some(start) if start < block.len() => block[start] == comment,
-                Some(_) => false,
-                None => self.continues_comment(block, at),
-            };
-        }
+        self.in_comment = self.is_in_comment(block, at, block.len());
         let last = block[block.len() - 1];
         self.state = if self.ends_field(last) {
             State::FieldStart
@@ -195,16 +188,33 @@ impl Quotes {
         };
     }
 
-    /// Whether the quote at `place` stands in a comment; nothing before `at` is
-    /// outside quotes.
+    /// Whether what stands at `place` is in a comment; nothing before `at` is
+    /// outside quotes. A line of data may end with `\r` alone, a comment does not.
     fn is_in_comment(&self, block: &[u8], at: usize, place: usize) -> bool {
         let Some(comment) = self.comment else {
             return false;
         };
-        match line_start(block, at, place) {
-            Some(start) => block[start] == comment,
-            None => self.continues_comment(block, at),
+        let text = &block[at..place];
+        let mut start = match memrchr(b'\n', text) {
+            Some(last) => at + last + 1,
+            // Right after a quoted field that ended its line.
+            None if at > 0 && matches!(block[at - 1], b'\n' | b'\r') => at,
+            None if self.continues_comment(block, at) => return true,
+            None => match memchr(b'\r', text) {
+                Some(first) => at + first + 1,
+                None => return false,
+            },
+        };
+        while start < place {
+            if block[start] == comment {
+                return true;
+            }
+            match memchr(b'\r', &block[start..place]) {
+                Some(next) => start += next + 1,
+                None => break,
+            }
         }
+        false
     }
 
     /// No line starts in the block from `at` on: what the line there is.
@@ -230,18 +240,6 @@ impl Quotes {
             column: column + 1,
             why,
         }
-    }
-}
-
-/// Where the last line starts that begins in `block[at..end]`.
-fn line_start(block: &[u8], at: usize, end: usize) -> Option<usize> {
-    let newline = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let found = block[at..end].iter().rposition(newline);
-    match found {
-        Some(found) => Some(at + found + 1),
-        // Right after a quoted field that ended its line.
-        None if at > 0 && newline(&block[at - 1]) => Some(at),
-        None => None,
     }
 }
 

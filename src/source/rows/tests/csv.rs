@@ -397,6 +397,21 @@ fn a_stopped_run_is_not_a_bad_file() {
     assert!(matches!(error, SourceError::Cancelled), "{error:?}");
 }
 
+/// The quote after the `\r` was taken for the beginning of a field, and the open one
+/// below it for its end.
+#[test]
+fn a_comment_goes_on_after_a_lone_carriage_return() {
+    let open = ab("a,b\n#\r\"\n,\"x\n").dialect(|one| one.comment = Some(b'#'));
+    let why = match open.read() {
+        Err(SourceError::Csv { why, line, .. }) => (why, line),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why, (CsvProblem::OpenQuote, 3));
+
+    let good = ab("a,b\n#\r\"\n1,\"x\"\n").dialect(|one| one.comment = Some(b'#'));
+    assert_eq!(good.read().unwrap().rows, [r#"{"a":"1","b":"x"}"#]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1_000))]
 
