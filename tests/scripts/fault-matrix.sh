@@ -7,8 +7,8 @@
 #   tests/scripts/fault-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]
 #
 # --every N runs each N-th cell, from the --start-th on (0 by default); --all is
-# --every 1. By default a fourth runs, which takes two idle cores about five minutes.
+# --every 1. By default an eighth runs, which takes two cores about five minutes.
 # The last line of the output says what was run, and how many cells failed.
 set -euo pipefail
 
-exec "$(dirname "$0")/common/matrix.sh" matrix::faults::the_whole_matrix 4 "${1:?usage: fault-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]}" "${@:2}"
+exec "$(dirname "$0")/common/matrix.sh" matrix::faults::the_whole_matrix 8 "${1:?usage: fault-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]}" "${@:2}"
