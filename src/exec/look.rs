@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::FileJob;
 use super::rows::SentPart;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
-use crate::plan::{JobContent, JobPlan};
+use crate::plan::{JobContent, JobPlan, RowsInputPlan};
 use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
@@ -29,8 +29,9 @@ pub(super) struct Wanted {
     pub(super) owner: SourceKey,
     /// Each part that must be there exactly once.
     pub(super) identities: Vec<PartIdentity>,
-    /// The sources that they are all of: nothing else of these may be there.
-    pub(super) sources: BTreeSet<SourceKey>,
+    /// The sources that they are all of: nothing else of these may be there. Of row
+    /// sources with the slug of their parts, since two paths can have one key.
+    pub(super) sources: BTreeSet<(SourceKey, Option<String>)>,
     /// Whether parts count by rows (rows) or by status (bulk uploads).
     pub(super) by_rows: bool,
     /// Names in released versions: a draft may list what it inherits.
@@ -44,6 +45,11 @@ pub(super) fn released_parts(plan: &JobPlan) -> BTreeSet<PartIdentity> {
         .filter_map(|upload| PartName::parse(&upload.name))
         .map(|name| name.identity)
         .collect()
+}
+
+fn source_of(input: &RowsInputPlan) -> (SourceKey, Option<String>) {
+    let slug = input.cuts.first().map(|cut| cut.identity.slug.clone());
+    (input.input.key.clone(), slug)
 }
 
 impl Wanted {
@@ -70,7 +76,7 @@ impl Wanted {
                     identities: kept
                         .chain(pieces.map(|piece| piece.identity.clone()))
                         .collect(),
-                    sources: inputs.iter().map(|input| input.input.key.clone()).collect(),
+                    sources: inputs.iter().map(source_of).collect(),
                     by_rows: true,
                     released: released(),
                 })
@@ -78,7 +84,10 @@ impl Wanted {
             JobContent::Uploads { owner, wanted } => Some(Self {
                 owner: owner.clone(),
                 identities: wanted.clone(),
-                sources: wanted.iter().map(|one| one.source.clone()).collect(),
+                sources: wanted
+                    .iter()
+                    .map(|one| (one.source.clone(), None))
+                    .collect(),
                 by_rows: false,
                 released: released(),
             }),
@@ -121,6 +130,12 @@ impl Wanted {
         } else {
             upload.status == UploadStatus::Completed
         }
+    }
+
+    fn is_of_sources(&self, identity: &PartIdentity) -> bool {
+        let source = || identity.source.clone();
+        let slug = Some(identity.slug.clone());
+        self.sources.contains(&(source(), slug)) || self.sources.contains(&(source(), None))
     }
 
     fn ours(&self, listed: &[RemoteUpload]) -> Vec<(PartName, RemoteUpload)> {
@@ -235,7 +250,7 @@ fn judge_parts(
     // Another writer, with another state of the same sources.
     for (name, upload) in &ours {
         let identity = &name.identity;
-        if !wanted.sources.contains(&identity.source) || expected.binary_search(&identity).is_ok() {
+        if !wanted.is_of_sources(identity) || expected.binary_search(&identity).is_ok() {
             continue;
         }
         if wanted.is_complete(upload, identity) {
@@ -356,7 +371,7 @@ mod tests {
         let wanted = Wanted {
             owner: SourceKey::owner("m", "j"),
             identities: vec![part("a")],
-            sources: BTreeSet::from([SourceKey::source("a.csv")]),
+            sources: BTreeSet::from([(SourceKey::source("a.csv"), Some("a".to_owned()))]),
             by_rows: true,
             released: BTreeSet::new(),
         };

@@ -228,8 +228,8 @@ jobs:
     assert!(section(&page, "jobs").contains("! held back"));
 }
 
-#[test]
-fn a_run_that_a_deadline_cuts_off_leaves_a_page_that_says_so() {
+/// One file, whose transfer never ends.
+fn stalled() -> World {
     let world = World::new(Character::Friendly);
     world.manifest(SCANS);
     world.file("data/a.tif", vec![1; 100]);
@@ -238,6 +238,12 @@ fn a_run_that_a_deadline_cuts_off_leaves_a_page_that_says_so() {
         Nth::After(0),
         Fault::Stall { ms: 600_000 },
     ));
+    world
+}
+
+#[test]
+fn a_run_that_a_deadline_cuts_off_leaves_a_page_that_says_so() {
+    let world = stalled();
 
     let (outcome, page) = reported(&world, "run", &["--deadline", "3s"]);
 
@@ -250,14 +256,7 @@ fn a_run_that_a_deadline_cuts_off_leaves_a_page_that_says_so() {
 
 #[test]
 fn a_run_that_a_signal_ends_leaves_a_page_that_says_so() {
-    let world = World::new(Character::Friendly);
-    world.manifest(SCANS);
-    world.file("data/a.tif", vec![1; 100]);
-    world.faults(FaultScript::none().with(
-        Operation::PutFile,
-        Nth::After(0),
-        Fault::Stall { ms: 600_000 },
-    ));
+    let world = stalled();
     let path = page_path(&world);
     let child = world.start_run(&["--report", path.to_str().unwrap()]);
     // The file's bytes come next, and are held.

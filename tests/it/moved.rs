@@ -2,6 +2,7 @@
 //! told apart from them is not added to them unasked, and a second run finds what the
 //! first one found.
 
+use redivis_ingest::base::SourceKey;
 use redivis_ingest::sandbox::Operation;
 
 use crate::harness::{DATASET, World, under_both};
@@ -140,5 +141,22 @@ fn a_released_upload_that_changed_and_was_swapped_is_not_sent_again() {
 
         world.run(&[]).exits(3);
         stays(&world, 3, 5);
+    });
+}
+
+/// Keys have 32 bits, and these two paths have the same one.
+#[test]
+fn a_new_source_with_the_key_of_one_that_is_gone_leaves_its_rows_alone() {
+    under_both(|world| {
+        let [gone, new] = ["data/d047062.csv", "data/d058211.csv"];
+        assert_eq!(SourceKey::source(gone), SourceKey::source(new));
+        world.manifest(&manifest("")).file(gone, rows(0..2));
+        world.run(&[]).exits(0);
+
+        world.remove(gone).file(new, rows(100..101));
+        world.run(&[]).exits(0).says("extra");
+
+        assert!(world.requests_of(Operation::DeleteUpload).is_empty());
+        stays(&world, 0, 3);
     });
 }

@@ -122,20 +122,7 @@ pub(super) fn variables(
             continue;
         };
         let metadata = metadata(checker, &fields, None);
-        if let Some(twin) = seen.insert(escaped(&entry.key), &entry.key) {
-            let message = format!(
-                "the platform takes `{}` and `{}` for the same variable",
-                shown(twin),
-                shown(&entry.key)
-            );
-            checker
-                .problem(
-                    ProblemCode::DuplicateVariable,
-                    entry.key_span.clone(),
-                    message,
-                )
-                .help("names are compared without case and with `_` for all other characters");
-        } else if named.is_some() {
+        if !variable::is_twin(checker, entry, &mut seen) && named.is_some() {
             found.push((entry.key.clone().into_owned(), metadata));
         }
     }

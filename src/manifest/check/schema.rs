@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::names;
-
 use super::super::keys::SCHEMA_FILE;
 use super::super::limits;
 use super::super::model::{Schema, Variable};
@@ -51,20 +49,7 @@ fn variables(
     }
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for entry in entries {
-        if let Some(first) = seen.insert(names::escaped(&entry.key), &entry.key) {
-            let message = format!(
-                "the platform takes `{}` and `{}` for the same variable",
-                shown(first),
-                shown(&entry.key)
-            );
-            checker
-                .problem(
-                    ProblemCode::DuplicateVariable,
-                    entry.key_span.clone(),
-                    message,
-                )
-                .help("names are compared without case and with `_` for all other characters");
-        }
+        variable::is_twin(checker, entry, &mut seen);
     }
     all(entries
         .iter()

@@ -1,10 +1,13 @@
 //! One variable of a schema: its name, its type, where its values come from and
 //! how text becomes a value.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::datetime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::TimeZone;
 
+use crate::base::names::escaped;
 use crate::base::{VariableMetadata, VariableType};
 
 use super::super::keys::VARIABLE;
@@ -31,6 +34,27 @@ const EPOCHS: [Word<TimeFormat>; 3] = [
     ("epoch_ms", TimeFormat::EpochMillis),
     ("epoch_us", TimeFormat::EpochMicros),
 ];
+
+/// Tells of a variable that the platform takes for one before it; whether it does.
+pub(super) fn is_twin<'e>(
+    checker: &mut Checker<'_>,
+    entry: &'e Entry<'_>,
+    seen: &mut BTreeMap<String, &'e str>,
+) -> bool {
+    let Some(first) = seen.insert(escaped(&entry.key), &entry.key) else {
+        return false;
+    };
+    let message = format!(
+        "the platform takes `{}` and `{}` for the same variable",
+        shown(first),
+        shown(&entry.key)
+    );
+    let code = ProblemCode::DuplicateVariable;
+    checker
+        .problem(code, entry.key_span.clone(), message)
+        .help("names are compared without case and with `_` for all other characters");
+    true
+}
 
 /// `name: type`, or `name: {type: .., ..}`.
 pub(super) fn variable(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lost::Lost;
-use super::pass::RowsDraft;
+use super::pass::{RowsDraft, is_part_of};
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
@@ -261,7 +261,7 @@ impl Fate<'_> {
         for part in &listing.draft {
             let identity = &part.name.identity;
             let is_kept = kept.contains(&identity);
-            let is_own = identity.source == input.input.key;
+            let is_own = is_part_of(identity, &input.input);
             if !is_kept && (!is_own || self.has_moved(identity, kept)) {
                 continue;
             }
@@ -381,11 +381,9 @@ impl Fate<'_> {
             .filter_map(|cut| cut.kept.as_ref())
             .collect();
         let is_gone = |identity: &PartIdentity| {
+            let mut inputs = content.inputs.iter().map(|input| &input.input);
             !unseen.contains(&identity.source)
-                && content
-                    .inputs
-                    .iter()
-                    .all(|input| input.input.key != identity.source)
+                && !inputs.any(|input| is_part_of(identity, input))
                 && !kept.contains(&identity)
         };
         for part in self

@@ -282,7 +282,7 @@ pub(super) fn pass_one(
             .0
             .min(one.context.options.largest_payload),
         owner: one.owner.clone(),
-        slug: crate::base::part::slug(file_stem(&input.shown)),
+        slug: slug_of(input),
     };
     let pass = cache::pass(one, input, candidates, &settings)?;
     Ok(RowsInputPlan {
@@ -293,6 +293,17 @@ pub(super) fn pass_one(
         rejects: pass.rejects,
         rounded: pass.rounded,
     })
+}
+
+/// Whether a part was delivered for this source. A key is short: two paths can have
+/// the same one.
+pub(super) fn is_part_of(identity: &PartIdentity, input: &RowInput) -> bool {
+    identity.source == input.key && identity.slug == slug_of(input)
+}
+
+/// The readable piece of the names of a source's parts.
+fn slug_of(input: &RowInput) -> String {
+    crate::base::part::slug(file_stem(&input.shown))
 }
 
 /// The file's name up to its first dot.
