@@ -1,6 +1,7 @@
 //! Holding the remote against a plain model.
 
-use redivis_ingest::sandbox::TableView;
+use redivis_ingest::base::Md5Digest;
+use redivis_ingest::sandbox::{FileView, TableView, VersionView};
 use serde_json::Value;
 
 use super::{Ended, Stage};
@@ -47,4 +48,18 @@ pub(crate) fn is_settled(stage: &Stage<'_>, ended: &Ended) -> Result<(), String>
     } else {
         Err(format!("one more run wrote: {writes:#?}"))
     }
+}
+
+/// Whether a draft is only what it inherits: it may be left where another writer
+/// released while it was created.
+pub(crate) fn adds_nothing(draft: &VersionView, release: &VersionView) -> bool {
+    let files = |table: &TableView| -> Vec<(String, Option<Md5Digest>)> {
+        let named = |file: &FileView| (file.name.clone(), file.md5);
+        table.files.iter().map(named).collect()
+    };
+    let tables = |version: &VersionView| -> Vec<_> {
+        let named = |table: &TableView| (table.name.clone(), files(table));
+        version.tables.iter().map(named).collect()
+    };
+    draft.tables.iter().all(|table| table.uploads.is_empty()) && tables(draft) == tables(release)
 }

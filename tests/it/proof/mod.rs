@@ -16,7 +16,7 @@ mod work;
 
 pub(crate) use dice::Dice;
 pub(crate) use goods::{Form, Row, row_file};
-pub(crate) use judge::{flush_late_effects, is_settled, json_rows};
+pub(crate) use judge::{adds_nothing, flush_late_effects, is_settled, json_rows};
 pub(crate) use report::{Failures, workers};
 pub(crate) use stage::{Ended, Kill, Running, Stage, Worlds};
 pub(crate) use work::Work;

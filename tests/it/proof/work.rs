@@ -8,7 +8,7 @@ use redivis_ingest::base::Md5Digest;
 use redivis_ingest::sandbox::{Hardness, UploadView};
 use serde_json::Value;
 
-use super::{Dice, Ended, Form, Row, Stage, json_rows, row_file};
+use super::{Dice, Ended, Form, Row, Stage, adds_nothing, json_rows, row_file};
 use crate::harness::noise;
 
 const KIB: u64 = 1024;
@@ -350,14 +350,17 @@ impl Work {
         }
         let versions = stage.world.inspect();
         let versions = &versions.dataset(&stage.dataset).unwrap().versions;
-        let released = versions
-            .iter()
-            .filter(|version| version.is_released)
-            .count();
+        let (released, drafts): (Vec<_>, Vec<_>) =
+            versions.iter().partition(|version| version.is_released);
         let shall = self.releases && !self.is_refused();
-        if (released > 0) != shall || (shall && versions.iter().any(|one| !one.is_released)) {
+        let is_right = match released.last() {
+            None => !shall,
+            Some(release) => shall && drafts.iter().all(|draft| adds_nothing(draft, release)),
+        };
+        if !is_right {
             return wrong(format!(
-                "{released} of {} versions are released",
+                "{} of {} versions are released",
+                released.len(),
                 versions.len()
             ));
         }
