@@ -187,12 +187,12 @@ impl Fate<'_> {
     /// A source without rows is taken for a mistake, unless it has rows that are
     /// rejects. Answers whether it was refused.
     fn refuse_empty(&mut self, input: &RowsInputPlan) -> bool {
-        let key = &input.input.key;
         let listing = self.listing;
         let mut draft = listing.draft.iter().map(|part| &part.name.identity);
         let mut released = listing.released.iter().map(|part| &part.name.identity);
-        let is_own =
-            |identity: &PartIdentity| identity.source == *key && !self.kept.contains(identity);
+        let is_own = |identity: &PartIdentity| {
+            is_part_of(identity, &input.input) && !self.kept.contains(identity)
+        };
         let has_own = draft.any(is_own) || released.any(is_own);
         let shown = input.input.shown.clone();
         if has_own {

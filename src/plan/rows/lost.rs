@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::pass::is_part_of;
 use crate::base::{PartIdentity, SourceKey};
 use crate::plan::listed::Listing;
 use crate::plan::merge::Mode;
@@ -32,7 +33,7 @@ impl<'a> Lost<'a> {
             .collect();
         let is_replaced = parts
             .iter()
-            .any(|part| inputs.iter().any(|input| input.input.key == part.source));
+            .any(|part| inputs.iter().any(|input| is_part_of(part, &input.input)));
         Self { parts, is_replaced }
     }
 
@@ -44,7 +45,7 @@ impl<'a> Lost<'a> {
         kept: &[&PartIdentity],
     ) -> Vec<&'a PartIdentity> {
         let stands_for = |part: &PartIdentity| {
-            part.source == input.input.key || kept.iter().any(|one| one.source == part.source)
+            is_part_of(part, &input.input) || kept.iter().any(|one| one.source == part.source)
         };
         let parts = self.parts.iter().copied();
         parts.filter(|part| stands_for(part)).collect()
@@ -59,6 +60,6 @@ impl<'a> Lost<'a> {
         has_moved: impl Fn(&PartIdentity) -> bool,
     ) -> bool {
         let mut released = listing.released.iter().map(|part| &part.name.identity);
-        self.is_replaced && released.any(|part| part.source == input.input.key && has_moved(part))
+        self.is_replaced && released.any(|part| is_part_of(part, &input.input) && has_moved(part))
     }
 }
