@@ -11,9 +11,10 @@ use super::logging::RunInLog;
 use super::settings::{Environment, Messages, ProgressStyle};
 use super::signals::{self, Watch, Wire};
 use super::told::Told;
-use super::workplace::Workplace;
+use super::workplace::{Workplace, WorkplaceArgs};
 use crate::base::CancelToken;
 use crate::event::{Event, EventSink};
+use crate::manifest::Manifest;
 use crate::redivis::{Http, Wait};
 use crate::report::{LogScreen, TextStyle};
 
@@ -79,11 +80,14 @@ impl<'a> Context<'a> {
             .map_err(|error| Failure::local_io("cannot watch for signals", &error))
     }
 
-    /// Requests of this workplace are cut when they outlive a signal.
-    pub fn adopt(&self, workplace: &Workplace) {
+    /// Opens the state and the remote for a manifest. Its requests are cut when they
+    /// outlive a signal.
+    pub fn open(&self, manifest: Manifest, args: WorkplaceArgs<'_>) -> Result<Workplace, Failure> {
+        let workplace = Workplace::open(manifest, args, self.environment)?;
         // A command opens one workplace; a second one would keep the first.
         drop(self.http.set(Arc::clone(workplace.reader.http())));
-        self.told.adopt(workplace);
+        self.told.adopt(&workplace);
+        Ok(workplace)
     }
 
     /// Bytes went out: the wire is alive.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{ConnectionArgs, Shard, StateArgs};
+use super::args::{RemoteArgs, Shard};
 use super::context::Context;
 use super::failure::Failure;
 use super::settings::{EndpointChoice, state_key, state_location};
@@ -13,21 +13,21 @@ use crate::state::{RunId, RunLock};
 /// needed for state in memory.
 pub fn lock(
     manifest: &Manifest,
-    (connection, state): (&ConnectionArgs, &StateArgs),
+    remote: &RemoteArgs,
     shard: Option<Shard>,
     timeout: Duration,
     context: &Context<'_>,
 ) -> Result<(Option<RunLock>, RunId), Failure> {
     let environment = context.environment;
-    let location = state_location(state, environment).map_err(Failure::from)?;
-    let endpoint = EndpointChoice::choose(connection.endpoint.as_deref(), environment)
+    let location = state_location(&remote.state, environment).map_err(Failure::from)?;
+    let endpoint = EndpointChoice::choose(remote.connection.endpoint.as_deref(), environment)
         .map_err(Failure::from)?;
     let key = state_key(
         &manifest.name,
         &endpoint,
         &manifest.datasets(),
         shard,
-        state.instance.as_deref(),
+        remote.state.instance.as_deref(),
     );
     let run_id = RunId::new(environment.now_ms(), &key, environment.salt());
     context.run.set(run_id.as_str());

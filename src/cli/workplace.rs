@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::args::{ConnectionArgs, ManifestArgs, Protocol, Shard, StateArgs, TransferArgs};
+use super::args::{ManifestArgs, Protocol, RemoteArgs, Shard};
 use super::failure::Failure;
 use super::settings::{
     Connection, EndpointChoice, Environment, SettingsError, Transfer, state_key, state_location,
@@ -78,18 +78,26 @@ pub struct Workplace {
 /// The flags that a workplace is made from.
 #[derive(Debug, Clone)]
 pub struct WorkplaceArgs<'a> {
-    /// How to transfer.
-    pub transfer: &'a TransferArgs,
-    /// How to reach the API.
-    pub connection: &'a ConnectionArgs,
-    /// Where state is kept.
-    pub state: &'a StateArgs,
+    /// The remote and its state.
+    pub remote: &'a RemoteArgs,
     /// `--shard`.
     pub shard: Option<Shard>,
     /// The run's id, where it has one already.
     pub run_id: Option<RunId>,
     /// Where the store is.
     pub store: StoreChoice,
+}
+
+impl<'a> WorkplaceArgs<'a> {
+    /// For the whole work of a manifest, with the state that is kept of it.
+    pub fn of(remote: &'a RemoteArgs) -> Self {
+        Self {
+            remote,
+            shard: None,
+            run_id: None,
+            store: StoreChoice::Kept,
+        }
+    }
 }
 
 /// Where a command's store is.
@@ -108,10 +116,15 @@ impl Workplace {
         args: WorkplaceArgs<'_>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let transfer = Transfer::of(args.transfer).map_err(Failure::from)?;
-        let connection = Connection::of(args.connection, environment).map_err(Failure::from)?;
-        let location = state_location(args.state, environment).map_err(Failure::from)?;
-        let instance = args.state.instance.as_deref();
+        let RemoteArgs {
+            transfer,
+            connection,
+            state,
+        } = args.remote;
+        let transfer = Transfer::of(transfer).map_err(Failure::from)?;
+        let connection = Connection::of(connection, environment).map_err(Failure::from)?;
+        let location = state_location(state, environment).map_err(Failure::from)?;
+        let instance = state.instance.as_deref();
         let datasets = manifest.datasets();
         let key = state_key(
             &manifest.name,

@@ -171,3 +171,17 @@ pub struct StateArgs {
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
 }
+
+/// How a command gets at the remote, and where the state of it is.
+#[derive(Debug, Clone, Args)]
+pub struct RemoteArgs {
+    /// How to transfer.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Where state is.
+    #[command(flatten)]
+    pub state: StateArgs,
+}

@@ -18,8 +18,8 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
 pub use groups::{
-    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, ReportArgs, SelectArgs, StateArgs,
-    TransferArgs,
+    ConnectionArgs, LogArgs, ManifestArgs, OutputArgs, RemoteArgs, ReportArgs, SelectArgs,
+    StateArgs, TransferArgs,
 };
 pub use twins::{Parsed, parse, twins_behind};
 pub use upkeep::{CleanArgs, StatusArgs};
@@ -193,15 +193,9 @@ pub struct PlanArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `doctor`.
@@ -213,15 +207,9 @@ pub struct DoctorArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `init`.
@@ -248,15 +236,9 @@ pub struct ExplainArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `run`.
@@ -292,15 +274,9 @@ pub struct RunArgs {
     /// Keep receipts of all that is delivered in this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub receipts: Option<PathBuf>,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `verify`.
@@ -330,15 +306,9 @@ pub struct VerifyArgs {
     /// What goes to stdout.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `release`.
@@ -359,15 +329,9 @@ pub struct ReleaseArgs {
     /// What is written to files.
     #[command(flatten)]
     pub report: ReportArgs,
-    /// How to transfer.
+    /// The remote and its state.
     #[command(flatten)]
-    pub transfer: TransferArgs,
-    /// Where to.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-    /// Where state is.
-    #[command(flatten)]
-    pub state: StateArgs,
+    pub remote: RemoteArgs,
 }
 
 /// `sandbox`.

@@ -42,12 +42,12 @@ fn the_definitions_are_sound() {
 fn defaults_are_those_of_the_documentation() {
     let args = run("", &[]);
 
-    assert_eq!(args.transfer.transfers.get(), 16);
-    assert_eq!(args.transfer.chunk_size.get(), ByteCount(16 << 20));
-    assert_eq!(args.transfer.max_memory, ByteCount(128 << 20));
-    assert_eq!(args.connection.timeout, Duration::from_secs(60));
+    assert_eq!(args.remote.transfer.transfers.get(), 16);
+    assert_eq!(args.remote.transfer.chunk_size.get(), ByteCount(16 << 20));
+    assert_eq!(args.remote.transfer.max_memory, ByteCount(128 << 20));
+    assert_eq!(args.remote.connection.timeout, Duration::from_secs(60));
     assert_eq!(args.lock_timeout, Duration::ZERO);
-    assert_eq!(args.transfer.compare, Compare::Md5);
+    assert_eq!(args.remote.transfer.compare, Compare::Md5);
     assert_eq!(args.output.format, Format::Text);
 }
 
@@ -60,16 +60,19 @@ fn flags_are_read() {
     );
 
     assert!(args.dry_run);
-    assert_eq!(args.transfer.transfers.get(), 4);
-    assert_eq!(args.transfer.chunk_size.get(), ByteCount(512 << 10));
-    assert_eq!(args.transfer.bwlimit, Some(ByteCount(10_000_000)));
-    assert_eq!(args.transfer.tpslimit, Some(2.5));
-    assert_eq!(args.transfer.deadline, Some(Duration::from_secs(3000)));
+    assert_eq!(args.remote.transfer.transfers.get(), 4);
+    assert_eq!(args.remote.transfer.chunk_size.get(), ByteCount(512 << 10));
+    assert_eq!(args.remote.transfer.bwlimit, Some(ByteCount(10_000_000)));
+    assert_eq!(args.remote.transfer.tpslimit, Some(2.5));
+    assert_eq!(
+        args.remote.transfer.deadline,
+        Some(Duration::from_secs(3000))
+    );
     assert_eq!(args.select.shard, Some(Shard { index: 1, count: 4 }));
     assert_eq!(args.select.select, ["a", "b", "c"]);
     assert_eq!(args.select.tag, ["nightly"]);
     assert_eq!(args.no_change_exit_code, Some(99));
-    assert_eq!(args.state.state_dir, Some(StateDir::None));
+    assert_eq!(args.remote.state.state_dir, Some(StateDir::None));
 }
 
 #[test]
@@ -79,14 +82,15 @@ fn a_twin_is_weaker_than_the_flag_and_stronger_than_the_default() {
         ("REDIVIS_INGEST_SHARD", "0/2"),
     ];
 
-    assert_eq!(run("", &twin).transfer.transfers.get(), 8);
-    assert_eq!(run("-j 4", &twin).transfer.transfers.get(), 4);
+    assert_eq!(run("", &twin).remote.transfer.transfers.get(), 8);
+    assert_eq!(run("-j 4", &twin).remote.transfer.transfers.get(), 4);
     assert_eq!(
         run("", &twin).select.shard,
         Some(Shard { index: 0, count: 2 })
     );
     assert_eq!(
         run("", &[("REDIVIS_INGEST_TRANSFERS", "")])
+            .remote
             .transfer
             .transfers
             .get(),

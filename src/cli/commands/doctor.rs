@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::settings::{Connection, EndpointChoice};
 use crate::cli::token::TokenSource;
-use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::plan::PlanError;
 use crate::redivis::{ApiError, Call, HttpStats};
@@ -23,7 +23,7 @@ const CLOCK_TOLERANCE_MS: i64 = 60_000;
 
 /// Runs the command.
 pub fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let mut told = Told {
         out: Output::stdout(),
         format: args.output.format,
@@ -33,23 +33,11 @@ pub fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<ExitCode, Failure
     let jobs = count(manifest.jobs.len() as u64, "job");
     told.fine("manifest", &format!("`{}`, {jobs}", manifest.name))?;
     let connection =
-        Connection::of(&args.connection, context.environment).map_err(Failure::from)?;
+        Connection::of(&args.remote.connection, context.environment).map_err(Failure::from)?;
     told.fine("token", &token_words(&connection))?;
     told.fine("proxy", proxy_words(&connection))?;
     told.fine("CA", &ca_words(&connection))?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: None,
-            run_id: None,
-            store: StoreChoice::Kept,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let workplace = context.open(manifest, WorkplaceArgs::of(&args.remote))?;
     told.fine("state", &state_words(&workplace.location))?;
     told.fine("endpoint", &workplace.endpoint_shown)?;
     for dataset in workplace.manifest.datasets() {

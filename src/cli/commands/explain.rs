@@ -8,7 +8,7 @@ use crate::cli::exit::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::planning::{PlanRequest, Planning};
-use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::manifest::{Manifest, Source};
 use crate::plan::item_line;
@@ -16,21 +16,9 @@ use crate::report::{explain, write_explained};
 
 /// Runs the command.
 pub fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: None,
-            run_id: None,
-            store: StoreChoice::Kept,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let workplace = context.open(manifest, WorkplaceArgs::of(&args.remote))?;
     let planning = Planning {
         workplace: &workplace,
         context,

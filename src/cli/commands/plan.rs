@@ -13,33 +13,25 @@ use crate::cli::planning::{PlanRequest, Planning};
 use crate::cli::problems::Problems;
 use crate::cli::rejects::FirstRejects;
 use crate::cli::warnings;
-use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::EventSink;
 use crate::plan::{Checked, Plan, PlanLines, Unchanged, findings};
 use crate::report::write_plan;
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
     let mut outputs = Vec::new();
     outputs.extend(args.out.as_deref().map(|path| Wanted::whole("--out", path)));
     outputs.extend(combined.as_ref().and_then(CombinedList::wanted));
     check_outputs(&[("the manifest", &args.manifest.manifest)], &outputs)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: args.select.shard,
-            run_id: None,
-            store: StoreChoice::Kept,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let place = WorkplaceArgs {
+        shard: args.select.shard,
+        ..WorkplaceArgs::of(&args.remote)
+    };
+    let workplace = context.open(manifest, place)?;
     let rejects = Mutex::new(FirstRejects::default());
     let first = || rejects.lock().unwrap_or_else(PoisonError::into_inner);
     let on_unchanged = |one: Unchanged<'_>| {

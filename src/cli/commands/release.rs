@@ -14,7 +14,7 @@ use crate::cli::rejects::RejectsFile;
 use crate::cli::reporting::{Reporting, ReportingArgs};
 use crate::cli::verdict::verdict;
 use crate::cli::verifying::{Show, Verified, read_back, verify_sources};
-use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::{Event, FailKind, Failed, ItemEnd, Phase, RunEnd, What};
 use crate::exec;
 use crate::manifest::{Others, Release};
@@ -22,32 +22,23 @@ use crate::plan::{Action, Class, Plan};
 
 /// Runs the command.
 pub fn run(args: &ReleaseArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let read = [("the manifest", args.manifest.manifest.as_path())];
     check_outputs(&read, &wanted_by(&args.report))?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    let place = (&args.connection, &args.state);
-    let (locked, run_id) = lock(&manifest, place, None, args.lock_timeout, context)?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: None,
-            run_id: Some(run_id),
-            store: StoreChoice::Kept,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let (locked, run_id) = lock(&manifest, &args.remote, None, args.lock_timeout, context)?;
+    let place = WorkplaceArgs {
+        run_id: Some(run_id),
+        ..WorkplaceArgs::of(&args.remote)
+    };
+    let workplace = context.open(manifest, place)?;
     let reporting = Reporting::start(
         ReportingArgs {
             command: "release",
             output: &args.output,
             files: &args.report,
             receipts: None,
-            ca_cert: args.connection.ca_cert.as_deref(),
+            ca_cert: args.remote.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,

@@ -15,7 +15,7 @@ use crate::cli::rejects::RejectsFile;
 use crate::cli::reporting::{Reporting, ReportingArgs};
 use crate::cli::verdict::verdict;
 use crate::cli::warnings;
-use crate::cli::workplace::{StoreChoice, Workplace, WorkplaceArgs, load_manifest};
+use crate::cli::workplace::{Workplace, WorkplaceArgs, load_manifest};
 use crate::event::{Event, EventSink, Phase, RunEnd};
 use crate::exec;
 use crate::plan::{Class, Plan, Reason, SavedPlan, keep_only};
@@ -26,7 +26,7 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     if args.dry_run {
         return super::plan::run(&dry_run(args), context);
     }
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let mut read = vec![("the manifest", args.manifest.manifest.as_path())];
     read.extend(args.plan.as_deref().map(|plan| ("the saved plan", plan)));
     check_outputs(&read, &wanted_by(&args.report))?;
@@ -34,31 +34,24 @@ pub fn run(args: &RunArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
     let (locked, run_id) = lock(
         &manifest,
-        (&args.connection, &args.state),
+        &args.remote,
         args.select.shard,
         args.lock_timeout,
         context,
     )?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: args.select.shard,
-            run_id: Some(run_id),
-            store: StoreChoice::Kept,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let place = WorkplaceArgs {
+        shard: args.select.shard,
+        run_id: Some(run_id),
+        ..WorkplaceArgs::of(&args.remote)
+    };
+    let workplace = context.open(manifest, place)?;
     let reporting = Reporting::start(
         ReportingArgs {
             command: "run",
             output: &args.output,
             files: &args.report,
             receipts: args.receipts.as_deref(),
-            ca_cert: args.connection.ca_cert.as_deref(),
+            ca_cert: args.remote.connection.ca_cert.as_deref(),
         },
         context,
         &workplace,
@@ -221,8 +214,6 @@ fn dry_run(args: &RunArgs) -> PlanArgs {
         all: false,
         combined: None,
         output: args.output.clone(),
-        transfer: args.transfer.clone(),
-        connection: args.connection.clone(),
-        state: args.state.clone(),
+        remote: args.remote.clone(),
     }
 }

@@ -22,25 +22,18 @@ use crate::report::{ReceiptReader, VerifyFacts, VerifyTally, verify_line, write_
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<ExitCode, Failure> {
-    let _watch = context.watch(args.transfer.deadline)?;
+    let _watch = context.watch(args.remote.transfer.deadline)?;
     let started_ms = context.environment.now_ms();
     let combined = CombinedList::of(args.combined.as_deref(), args.output.format)?;
     let outputs: Vec<_> = combined.iter().filter_map(CombinedList::wanted).collect();
     check_outputs(&[("the manifest", &args.manifest.manifest)], &outputs)?;
     let manifest = load_manifest(&args.manifest, context.environment)?;
-    let workplace = Workplace::open(
-        manifest,
-        WorkplaceArgs {
-            transfer: &args.transfer,
-            connection: &args.connection,
-            state: &args.state,
-            shard: args.select.shard,
-            run_id: None,
-            store: StoreChoice::Memory,
-        },
-        context.environment,
-    )?;
-    context.adopt(&workplace);
+    let place = WorkplaceArgs {
+        shard: args.select.shard,
+        store: StoreChoice::Memory,
+        ..WorkplaceArgs::of(&args.remote)
+    };
+    let workplace = context.open(manifest, place)?;
     let place = (&workplace, context);
     let show = match &combined {
         Some(combined) if combined.is_stdout() => Show::Nothing,

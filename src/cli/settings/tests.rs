@@ -31,7 +31,11 @@ fn run_args(flags: &str, environment: &Environment) -> RunArgs {
 
 fn connection(flags: &str, variables: &[(&str, &str)]) -> Connection {
     let environment = environment(variables);
-    Connection::of(&run_args(flags, &environment).connection, &environment).unwrap()
+    Connection::of(
+        &run_args(flags, &environment).remote.connection,
+        &environment,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn the_token_is_in_no_debug_text() {
 fn state_lives_under_xdg() {
     let location = |flags: &str, variables: &[(&str, &str)]| {
         let environment = environment(variables);
-        state_location(&run_args(flags, &environment).state, &environment)
+        state_location(&run_args(flags, &environment).remote.state, &environment)
     };
     let folder = |path: &str| Ok(StateLocation::Folder(PathBuf::from(path)));
     let home = ("HOME", "/home/me");
@@ -143,7 +147,7 @@ fn state_lives_under_xdg() {
 fn a_chunk_must_fit_in_the_memory() {
     let args = run_args("--chunk-size 64MiB --max-memory 32MiB", &environment(&[]));
 
-    let error = Transfer::of(&args.transfer).unwrap_err();
+    let error = Transfer::of(&args.remote.transfer).unwrap_err();
 
     assert_eq!(
         error.to_string(),
