@@ -3,6 +3,7 @@
 
 pub mod cancel;
 pub mod digest;
+pub mod effort;
 pub mod fingerprint;
 pub mod kinds;
 pub mod metadata;
@@ -13,6 +14,7 @@ pub mod size;
 
 pub use cancel::CancelToken;
 pub use digest::{Md5Digest, Sha256Digest};
+pub use effort::{Activity, Effort, TimeSpent};
 pub use fingerprint::{Fingerprint, KernelFiles};
 pub use kinds::{MergeStrategy, UploadOptions, UploadType, VariableType};
 pub use metadata::VariableMetadata;

@@ -10,13 +10,14 @@ use rayon::Scope;
 use super::attach::{Ready, attach};
 use super::context::Shared;
 use super::error::StepError;
-use super::staging::{ToStage, has_session, stage, staged_before};
+use super::staging::{ToStage, resumable, stage};
 use super::temps::request_temp_uploads;
 use crate::base::{CancelToken, ManifestName, TableRef};
 use crate::event::ItemEnd;
 use crate::event::What;
 use crate::plan::{Action, FileSubject, JobPlan, Subject};
 use crate::redivis::TempUpload;
+use crate::state::Resumable;
 
 /// A batch closes on this many files, or on this many bytes.
 const BATCH_FILES: usize = 1000;
@@ -144,19 +145,25 @@ fn start_batch<'scope>(
     let mut fresh: Vec<&FileSubject> = Vec::new();
     let mut ready = Vec::new();
     let mut to_send: Vec<(&FileSubject, Option<TempUpload>)> = Vec::new();
-    for file in files {
-        let place = job.to_stage(file);
-        let found = staged_before(shared, place)
-            .and_then(|staged| Ok((staged, has_session(shared, place)?)));
+    let places: Vec<ToStage<'_>> = files.iter().map(|file| job.to_stage(file)).collect();
+    let found = match resumable(shared, &places) {
+        Ok(found) => found,
+        Err(error) => {
+            for file in files {
+                fail(file, &error);
+            }
+            return;
+        }
+    };
+    for (file, found) in files.iter().zip(found) {
         match found {
-            Ok((Some(staged), _)) => ready.push(Ready {
+            Resumable::Staged(before) => ready.push(Ready {
                 file,
-                staged,
+                staged: before.into(),
                 attempts: 1,
             }),
-            Ok((None, true)) => to_send.push((file, None)),
-            Ok((None, false)) => fresh.push(file),
-            Err(error) => fail(file, &error),
+            Resumable::Session => to_send.push((file, None)),
+            Resumable::Nothing => fresh.push(file),
         }
     }
     let named: Vec<(&str, u64)> = fresh

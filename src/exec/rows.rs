@@ -1,10 +1,11 @@
 //! Rows: each source is encoded once more, and each wanted part is handed over to
 //! be sent (`part`) as soon as its payload is there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rayon::Scope;
 
@@ -12,7 +13,7 @@ use super::budget::Reserved;
 use super::context::Shared;
 use super::error::StepError;
 use super::part::send_part;
-use crate::base::{ManifestName, PartIdentity, TableRef, VariableType};
+use crate::base::{Activity, ManifestName, PartIdentity, TableRef, VariableType};
 use crate::event::{ItemEnd, What};
 use crate::manifest::RowsSource;
 use crate::plan::{Action, JobPlan, PartSubject, RowsContent, RowsInputPlan, Subject};
@@ -147,6 +148,8 @@ fn feed<'scope>(
     let held: RefCell<Option<Reserved<'_>>> = RefCell::new(None);
     let handed = RefCell::new(Vec::new());
     let stop = || context.cancel.is_cancelled() || shared.ends.has_fatal(context.options.fail_fast);
+    let started = Instant::now();
+    let waited = Cell::new(Duration::ZERO);
     let sending = Sending {
         reading: Reading::new(job.source, &input.input, &job.content.schema),
         cuts: &input.cuts,
@@ -157,7 +160,9 @@ fn feed<'scope>(
         &|cut| job.wanted.contains_key(&(index, cut)),
         &mut |bytes| {
             // Reserve first, hold nothing while waiting.
+            let waiting = Instant::now();
             *held.borrow_mut() = shared.budget.reserve(bytes, context.cancel);
+            waited.set(waited.get() + waiting.elapsed());
             Vec::with_capacity(usize::try_from(bytes).unwrap_or_default())
         },
         &mut |cut, payload| {
@@ -178,6 +183,9 @@ fn feed<'scope>(
         context.cancel,
     );
     drop(held);
+    let encoding = started.elapsed().saturating_sub(waited.get());
+    let effort = context.writer.reader().http().effort();
+    effort.add(Activity::Encoding, encoding);
     let error = match outcome {
         Ok(Replayed::Whole | Replayed::Stopped) => StepError::Cancelled,
         Err(error) => StepError::Source(Box::new(error)),

@@ -16,7 +16,7 @@ use crate::redivis::{
     Call, SessionStatus, TempUpload, TransferError, TransferMode, TransferSource, Transferred,
     open_session, put_plain, send_session, session_status,
 };
-use crate::state::{self, CachedDigests, SessionMode, StagedUpload, TransferKey};
+use crate::state::{self, CachedDigests, Resumable, SessionMode, StagedUpload, TransferKey};
 
 /// A file to be staged.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,16 @@ pub(super) struct Staged {
     pub(super) md5: Md5Digest,
     /// Bytes that went out, repeats included.
     pub(super) bytes_sent: u64,
+}
+
+impl From<StagedUpload> for Staged {
+    fn from(before: StagedUpload) -> Self {
+        Self {
+            temp_upload_id: before.temp_upload_id,
+            md5: before.md5,
+            bytes_sent: 0,
+        }
+    }
 }
 
 /// How often a refused address or a lost session is replaced.
@@ -66,11 +76,7 @@ pub(super) fn staged_before(
         .store
         .staged(&file.key(), now)
         .map_err(StepError::state)?;
-    Ok(staged.map(|staged| Staged {
-        temp_upload_id: staged.temp_upload_id,
-        md5: staged.md5,
-        bytes_sent: 0,
-    }))
+    Ok(staged.map(Staged::from))
 }
 
 /// Forgets what was staged: it is spent, or was refused.
@@ -83,15 +89,19 @@ pub(super) fn forget_staged(shared: Shared<'_>, files: &[ToStage<'_>]) -> Result
         .map_err(StepError::state)
 }
 
-/// Whether an earlier run left a session that this file can go on with.
-pub(super) fn has_session(shared: Shared<'_>, file: ToStage<'_>) -> Result<bool, StepError> {
+/// What an earlier run left of each of these files.
+pub(super) fn resumable(
+    shared: Shared<'_>,
+    files: &[ToStage<'_>],
+) -> Result<Vec<Resumable>, StepError> {
     let now = (shared.context.now_ms)();
-    let session = shared.context.store.session(&file.key(), now);
-    Ok(session.map_err(StepError::state)?.is_some())
+    let keys: Vec<TransferKey> = files.iter().map(ToStage::key).collect();
+    let found = shared.context.store.resumable(&keys, now);
+    found.map_err(StepError::state)
 }
 
-/// Stages one file: goes on with an open session, else sends it to `temp`, else
-/// asks for a temp upload first.
+/// Stages one file: sends it to `temp`, which is for files without an open session;
+/// else goes on with its session, else asks for a temp upload first.
 pub(super) fn stage(
     shared: Shared<'_>,
     file: ToStage<'_>,
@@ -171,11 +181,13 @@ fn stage_once(
 ) -> Result<Staged, Stopped> {
     let context = shared.context;
     let mut opened = open_unchanged(file)?;
-    let now = (context.now_ms)();
-    let known = context
-        .store
-        .session(&file.key(), now)
-        .map_err(StepError::state)?;
+    let known = match temp {
+        Some(_) => None,
+        None => context
+            .store
+            .session(&file.key(), (context.now_ms)())
+            .map_err(StepError::state)?,
+    };
     let (id, done) = if let Some(session) = known {
         let status = session_status(
             context.writer,
@@ -200,7 +212,9 @@ fn stage_once(
         (temp.id, done)
     };
     let done = done.map_err(|error| stopped(file, error))?;
-    drop(open_unchanged(file)?);
+    if !is_unchanged(file) {
+        return Err(StepError::SourceChanged(file.path.to_owned()).into());
+    }
     Ok(Staged {
         temp_upload_id: id,
         md5: done.md5,

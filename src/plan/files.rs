@@ -9,17 +9,17 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::context::{Compare, PlanContext, ReadBack};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
+use super::digests::digests_of;
 use super::error::{PlanError, check_cancel};
 use super::history::History;
 use super::model::{Action, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject};
 use super::observe::{DatasetView, TableView};
 use super::problems::{source_error, source_problem, source_skipped};
 use super::same::Same;
-use crate::base::{Fingerprint, Md5Digest, Sha256Digest};
+use crate::base::Md5Digest;
 use crate::manifest::{Extra, FilesSource, Job};
 use crate::redivis::RemoteFile;
-use crate::source::{LocalFile, Resolved, SourceError, hash_file};
-use crate::state::CachedDigests;
+use crate::source::{LocalFile, Resolved, SourceError};
 
 /// Plans one files job. `others` are the sorted names that other jobs give to
 /// the same table.
@@ -352,40 +352,6 @@ fn local_md5(
         Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
         Err(error) => Ok(Err(error.about(&file.shown))),
     }
-}
-
-/// Digests of a file, from the cache where its fingerprint is known.
-pub(super) fn digests_of(
-    context: &PlanContext<'_>,
-    path: &Path,
-    fingerprint: &Fingerprint,
-    want_sha256: bool,
-) -> Result<(Md5Digest, Option<Sha256Digest>), SourceError> {
-    let cached = context
-        .store
-        .and_then(|store| store.digests(fingerprint).ok().flatten());
-    if let Some(cached) = cached
-        && (!want_sha256 || cached.sha256.is_some())
-    {
-        return Ok((cached.md5, cached.sha256));
-    }
-    let (digests, seen) = hash_file(path, want_sha256, context.call.cancel)?;
-    if seen != *fingerprint {
-        return Err(SourceError::Changed {
-            path: path.to_string_lossy().into_owned(),
-        });
-    }
-    if let Some(store) = context.store {
-        let cached = CachedDigests {
-            md5: digests.md5,
-            sha256: digests.sha256,
-        };
-        // A cache that cannot be written costs time later and nothing else.
-        if let Err(error) = store.remember_digests(fingerprint, cached, context.options.now_ns) {
-            tracing::warn!(error = %error, "the digest cache cannot be written");
-        }
-    }
-    Ok((digests.md5, digests.sha256))
 }
 
 fn size_of(pair: &Pair, local: &[LocalFile], remote: &[RemoteFile]) -> u64 {

@@ -13,6 +13,7 @@ mod changes;
 mod context;
 mod cost;
 mod diff;
+mod digests;
 mod error;
 mod expect;
 mod files;

@@ -5,11 +5,12 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::md5::RunningMd5;
 use super::pacer::Bandwidth;
 use super::retry::Call;
+use crate::base::{Activity, Effort};
 
 thread_local! {
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress::NONE) };
@@ -148,10 +149,48 @@ pub(super) struct Outgoing<'a, 'b, 'f> {
     throttle: Throttle<'a>,
     /// Bytes of content that were handed over.
     pub(super) sent: u64,
+    /// Where the time of this pass went.
+    pub(super) times: Times,
     /// What went wrong on our side.
     pub(super) fault: Option<io::Error>,
     /// The run was asked to stop while this was throttled.
     pub(super) is_cancelled: bool,
+}
+
+/// Where the time of one exchange went.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// Reading the file.
+    pub(super) disk: Duration,
+    /// Hashing it.
+    pub(super) hashing: Duration,
+    /// When the last byte of the content was handed over.
+    pub(super) content_ended: Option<Instant>,
+    /// When the head of the answer was there.
+    pub(super) answered: Option<Instant>,
+}
+
+impl Times {
+    /// From the last byte of the content to the answer; `None`: there was no content,
+    /// or no answer.
+    pub(super) fn answer(&self) -> Option<Duration> {
+        let answered = self.answered?;
+        Some(answered.saturating_duration_since(self.content_ended?))
+    }
+
+    /// Adds all of it, of an exchange with this start and end.
+    pub(super) fn tell(&self, effort: &Effort, started: Instant, ended: Instant) {
+        let content_ended = self.content_ended.unwrap_or(started);
+        let content = content_ended.saturating_duration_since(started);
+        effort.add(Activity::Disk, self.disk);
+        effort.add(Activity::Hashing, self.hashing);
+        let network = content.saturating_sub(self.disk + self.hashing);
+        effort.add(Activity::Network, network);
+        effort.add(
+            Activity::Server,
+            ended.saturating_duration_since(content_ended),
+        );
+    }
 }
 
 /// What a pass over a body is watched and slowed by.
@@ -183,6 +222,7 @@ impl<'a, 'b, 'f> Outgoing<'a, 'b, 'f> {
             left,
             throttle,
             sent: 0,
+            times: Times::default(),
             fault: None,
             is_cancelled: false,
         })
@@ -197,6 +237,7 @@ impl<'a, 'b, 'f> Outgoing<'a, 'b, 'f> {
                 bytes.get(at..).unwrap_or_default().read(buf)
             }
             Body::File(file) => {
+                let started = Instant::now();
                 let read = loop {
                     match file.file.read(buf) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -206,7 +247,10 @@ impl<'a, 'b, 'f> Outgoing<'a, 'b, 'f> {
                 if read == 0 {
                     return Err(io::Error::other(SourceChanged));
                 }
+                let was_read = Instant::now();
                 file.md5.feed(file.offset + self.at, &buf[..read]);
+                self.times.disk += was_read - started;
+                self.times.hashing += was_read.elapsed();
                 Ok(read)
             }
         }
@@ -240,6 +284,9 @@ impl Read for Outgoing<'_, '_, '_> {
                 self.at += read as u64;
                 self.left -= read as u64;
                 self.sent += read as u64;
+                if self.left == 0 {
+                    self.times.content_ended = Some(Instant::now());
+                }
                 (call.on_bytes)(read as u64);
                 Ok(read)
             }

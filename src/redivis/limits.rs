@@ -61,6 +61,12 @@ pub(super) const FIRST_CONNECT_ATTEMPTS: u32 = 6;
 /// Recoveries of one session without progress (contract 9.5).
 pub(super) const SESSION_STALLS: u32 = 12;
 
+/// Answers to content that take so many times as long as they did say that fewer
+/// requests should be under way at once.
+pub(super) const SLOWER_BY: u32 = 4;
+/// Answers that come before this are never slow in that sense.
+pub(super) const SLOW_ANSWER: Duration = Duration::from_millis(500);
+
 /// To connect, TLS included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Silence while reading.

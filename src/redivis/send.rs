@@ -2,11 +2,10 @@
 //! What may be repeated is said by each call (contract 11); how an attempt is
 //! carried is `http`'s, and recovering a session is `session`'s.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Sink};
@@ -14,21 +13,25 @@ use super::body::{Body, Outgoing, Throttle};
 use super::endpoint::{Endpoint, Origin, decode};
 use super::error::{ApiError, ApiErrorKind, Failure, Method, Subject};
 use super::http::{AgentOptions, Head, Line, SetupError, length_of};
-use super::pacer::{Bandwidth, Pacer, RateLimit, http_date_ms, retry_after};
+use super::lane::{Lane, Lanes};
+use super::pacer::{Bandwidth, RateLimit, http_date_ms, retry_after};
 use super::request::{Answered, Repeat, Request, Target};
 use super::retry::{Backoff, Call, Wait, WaitReason};
 use super::settings::{HttpSettings, user_agent};
 use super::stats::{Counters, Exchanged, HttpStats};
 use super::trial::{Attempted, Next, Trial};
+use super::width::Load;
 use super::words::{Secrets, Words};
+use crate::base::{Activity, Effort};
 
 /// The client: one for a process, shared by all workers.
 pub struct Http {
     settings: HttpSettings,
     line: Line,
-    pacers: Mutex<BTreeMap<Origin, Arc<Pacer>>>,
+    lanes: Lanes,
     bandwidth: Option<Bandwidth>,
     counters: Counters,
+    effort: Effort,
     /// API calls under way that change something.
     effects: AtomicU64,
     streams: AtomicU64,
@@ -60,9 +63,10 @@ impl Http {
         })?;
         Ok(Self {
             line,
-            pacers: Mutex::default(),
+            lanes: Lanes::new(settings.tps_limit, settings.connections),
             bandwidth: settings.bandwidth.map(Bandwidth::new),
             counters: Counters::default(),
+            effort: Effort::default(),
             effects: AtomicU64::new(0),
             streams: AtomicU64::new(0),
             settings,
@@ -84,8 +88,16 @@ impl Http {
     pub fn stats(&self) -> HttpStats {
         let mut stats = self.counters.snapshot();
         stats.connections = self.line.connections();
-        stats.rate_limit = self.pacer(self.settings.endpoint.origin()).seen();
+        let api = self.lanes.to(self.settings.endpoint.origin());
+        stats.rate_limit = api.pacer.seen();
+        stats.time = self.effort.spent();
+        stats.narrowest = self.lanes.narrowest();
         stats
+    }
+
+    /// Where the time of the workers goes. Others add theirs.
+    pub fn effort(&self) -> &Effort {
+        &self.effort
     }
 
     /// Exchanges that have ended, and API calls under way that change something.
@@ -106,8 +118,17 @@ impl Http {
         (call.on_wait)(&wait);
         let started = Instant::now();
         let lasted = call.cancel.wait(delay);
-        self.counters.waited(started.elapsed());
+        self.waited(wait.reason, started.elapsed());
         lasted
+    }
+
+    fn waited(&self, reason: WaitReason, time: Duration) {
+        self.counters.waited(time);
+        let activity = match reason {
+            WaitReason::Pace | WaitReason::RateLimited => Activity::RateLimit,
+            WaitReason::Status(_) | WaitReason::Network => Activity::Repeats,
+        };
+        self.effort.add(activity, time);
     }
 
     /// Sends a request, again if that is right, until it is answered well.
@@ -124,7 +145,7 @@ impl Http {
             Ok(place) => place,
             Err(failure) => return Err(failure.into_error(subject, 0, started.elapsed())),
         };
-        let mut trial = Trial::new(self.backoff(), &place.pacer);
+        let mut trial = Trial::new(self.backoff(), &place.lane.pacer);
         loop {
             let attempt_started = Instant::now();
             let outcome = self.attempt(call, request, &place, &trial, (&mut body, &mut sink));
@@ -141,7 +162,7 @@ impl Http {
                 Err(failed) => failed,
             };
             trial.took = attempt_started.elapsed();
-            let to = (request, &*place.pacer);
+            let to = (request, &place.lane.pacer);
             let go_on = match trial.next(&self.settings, to, &failure, attempted) {
                 Next::GiveUp => false,
                 Next::AtOnce => true,
@@ -170,9 +191,13 @@ impl Http {
         (body, sink): (&mut Body<'_, '_>, &mut Sink<'_>),
     ) -> Result<Answer, (Failure, Attempted)> {
         let before = |failure| (failure, Attempted::No);
+        let stopped = || before(Failure::new(ApiErrorKind::Cancelled, false));
         if !self.take_turn(call, request, place, trial.attempts + 1) {
-            return Err(before(Failure::new(ApiErrorKind::Cancelled, false)));
+            return Err(stopped());
         }
+        let waiting = Instant::now();
+        let going = place.lane.width.enter(call.cancel).ok_or_else(stopped)?;
+        self.effort.add(Activity::Width, waiting.elapsed());
         let token = if place.may_have_token {
             self.settings.token.current().map_err(|error| {
                 before(Failure::new(ApiErrorKind::Unauthorized, false).with_source(error))
@@ -208,6 +233,11 @@ impl Http {
         let result = self.line.exchange(&head, &mut outgoing, length, sink);
         self.effects
             .fetch_sub(u64::from(has_effect), Ordering::Relaxed);
+        outgoing.times.tell(&self.effort, started, Instant::now());
+        let is_content = !is_metered(request) && !is_reading(request.method);
+        let answer_time = outgoing.times.answer().filter(|_| is_content);
+        going.answered(load_of(&result, answer_time));
+        drop(going);
         let (status, received_bytes) = match &result {
             Ok(answer) => (Some(answer.status), answer.received),
             Err(failure) => (failure.status, 0),
@@ -261,7 +291,7 @@ impl Http {
             if call.cancel.is_cancelled() {
                 return false;
             }
-            let delay = place.pacer.ask(Instant::now(), metered);
+            let delay = place.lane.pacer.ask(Instant::now(), metered);
             if delay.is_zero() {
                 return true;
             }
@@ -275,7 +305,7 @@ impl Http {
             }
             let started = Instant::now();
             call.cancel.wait(delay);
-            self.counters.waited(started.elapsed());
+            self.waited(WaitReason::Pace, started.elapsed());
         }
     }
 
@@ -287,10 +317,10 @@ impl Http {
         };
         let good = answer.status != 429;
         if good && answer.status < 500 {
-            place.pacer.is_well();
+            place.lane.pacer.is_well();
         }
         let scale = self.settings.retry.scale;
-        place.pacer.answered(Instant::now(), good, said, scale);
+        place.lane.pacer.answered(Instant::now(), good, said, scale);
         if place.is_api {
             let told = answer.headers.get("date").and_then(http_date_ms);
             if let Some(theirs) = told {
@@ -378,18 +408,17 @@ impl Http {
             may_have_token: origin.may_have_token_of(api),
             through_proxy: self.settings.proxy.covers(&origin),
             is_api: origin == *api,
-            pacer: self.pacer(&origin),
+            lane: self.lanes.to(&origin),
         })
     }
+}
 
-    fn pacer(&self, origin: &Origin) -> Arc<Pacer> {
-        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pacer) = pacers.get(origin) {
-            return Arc::clone(pacer);
-        }
-        let pacer = Arc::new(Pacer::new(self.settings.tps_limit, !origin.is_loopback()));
-        pacers.insert(origin.clone(), Arc::clone(&pacer));
-        pacer
+/// What came of a request says of the load on its server.
+fn load_of(result: &Result<Answer, Failure>, answer_time: Option<Duration>) -> Load {
+    match result {
+        Ok(answer) if answer.status == 429 || answer.status >= 500 => Load::Overloaded,
+        Ok(_) => Load::Borne(answer_time),
+        Err(_) => Load::Unknown,
     }
 }
 
@@ -412,5 +441,5 @@ struct Place {
     may_have_token: bool,
     through_proxy: bool,
     is_api: bool,
-    pacer: Arc<Pacer>,
+    lane: Arc<Lane>,
 }

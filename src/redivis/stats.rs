@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::pacer::RateLimit;
+use crate::base::TimeSpent;
 
 /// A snapshot of what the client did so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub struct HttpStats {
     /// How far the API's clock is ahead of ours, in milliseconds, by the last answer
     /// that told its time (to the second).
     pub server_ahead_ms: Option<i64>,
+    /// Where the time of the workers went.
+    pub time: TimeSpent,
+    /// The fewest requests that an origin was sent at once because it could not bear
+    /// more; `None`: as many as there are workers.
+    pub narrowest: Option<usize>,
     /// Time of one exchange, by call.
     pub latencies: BTreeMap<&'static str, Latency>,
     /// Distinct `X-REDIVIS-WARNING` texts.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::base::TimeSpent;
 use crate::base::cancel::CancelReason;
 use crate::redivis::HttpStats;
 
@@ -55,20 +56,45 @@ impl RunFacts {
         u64::try_from(self.ended_ms.saturating_sub(self.started_ms)).unwrap_or(0)
     }
 
-    /// What kept the run from being faster, where it can be told: a fifth or more
-    /// of the workers' time went into waits that the API asked for, or into waits
-    /// before repeats.
+    /// What kept the run from being faster, where it can be told.
     pub(super) fn limited_by(&self) -> Option<&'static str> {
         limit_of(&self.requests, self.millis(), self.workers)
     }
+
+    /// What most of the workers' time went into, with the shares; empty for a run too
+    /// short to tell.
+    pub(super) fn time_went(&self) -> String {
+        const MOST: usize = 3;
+        const LEAST_PERCENT: f64 = 5.0;
+        if self.millis() < TELLING_MS {
+            return String::new();
+        }
+        let worth_telling = |one: &&SpentFacts| one.percent >= LEAST_PERCENT;
+        let shares: Vec<String> = self
+            .requests
+            .spent
+            .iter()
+            .filter(worth_telling)
+            .take(MOST)
+            .map(|one| format!("{} {:.1} %", one.on, one.percent))
+            .collect();
+        shares.join(", ")
+    }
 }
 
-/// What keeps so many workers from being faster, after so many milliseconds.
+/// A run that was shorter says little of what limits longer ones.
+const TELLING_MS: u64 = 5_000;
+
+/// What keeps so many workers from being faster, after so many milliseconds: a fifth
+/// or more of their time went into waits that the API asked for, or before repeats;
+/// else what took two fifths or more of the time that was not spent waiting for work.
 pub(super) fn limit_of(requests: &RequestFacts, millis: u64, workers: u64) -> Option<&'static str> {
     let waited = requests.waited_ms.saturating_mul(5);
     let worked = millis.saturating_mul(workers.max(1));
     if worked == 0 || waited < worked {
-        None
+        let most = requests.spent.first();
+        most.filter(|most| most.percent >= 40.0 && millis >= TELLING_MS)
+            .map(|most| most.on)
     } else if requests.retries <= requests.rate_limited {
         Some("the API's rate limit")
     } else {
@@ -93,10 +119,24 @@ pub struct RequestFacts {
     pub sent_bytes: u64,
     /// Bytes of answers' bodies.
     pub received_bytes: u64,
+    /// The fewest requests that a server was sent at once because it could not bear
+    /// more; `None`: never fewer than there are workers.
+    pub narrowest: Option<u64>,
+    /// What the time of the workers went into, the largest share first.
+    pub spent: Vec<SpentFacts>,
     /// By call.
     pub calls: Vec<CallFacts>,
     /// What the platform warned of, each text once.
     pub warnings: Vec<String>,
+}
+
+/// One activity's share of the workers' time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SpentFacts {
+    /// Which.
+    pub on: &'static str,
+    /// Of all the time.
+    pub percent: f64,
 }
 
 /// Requests of one kind.
@@ -127,6 +167,8 @@ impl RequestFacts {
             connections: stats.connections,
             sent_bytes: stats.sent_bytes,
             received_bytes: stats.received_bytes,
+            narrowest: stats.narrowest.and_then(|width| u64::try_from(width).ok()),
+            spent: spent(stats.time),
             calls: stats
                 .latencies
                 .iter()
@@ -143,14 +185,28 @@ impl RequestFacts {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "at most a thousand tenths")]
+fn spent(time: TimeSpent) -> Vec<SpentFacts> {
+    let shares = time
+        .shares()
+        .into_iter()
+        .map(|(activity, tenths)| SpentFacts {
+            on: activity.as_str(),
+            percent: tenths as f64 / 10.0,
+        });
+    shares.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample;
+    use super::SpentFacts;
 
     #[test]
     fn waits_limit_a_run_when_they_are_a_fifth_of_the_work() {
         let mut facts = sample::facts();
         assert_eq!(facts.millis(), 12_500);
+        facts.requests.spent.clear();
         facts.requests.waited_ms = 12_500 * 16 / 5 - 1;
         assert_eq!(facts.limited_by(), None);
 
@@ -167,5 +223,26 @@ mod tests {
 
         facts.ended_ms = facts.started_ms - 1;
         assert_eq!(facts.limited_by(), None);
+    }
+
+    #[test]
+    fn what_took_most_of_the_time_limits_a_run_that_is_long_enough_to_tell() {
+        let mut facts = sample::facts();
+        facts.requests.waited_ms = 0;
+        let on = |on, percent| SpentFacts { on, percent };
+        facts.requests.spent = vec![
+            on("MD5", 40.0),
+            on("sending", 39.9),
+            on("reading files", 4.9),
+        ];
+        assert_eq!(facts.limited_by(), Some("MD5"));
+        assert_eq!(facts.time_went(), "MD5 40.0 %, sending 39.9 %");
+
+        facts.requests.spent.remove(0);
+        assert_eq!(facts.limited_by(), None);
+
+        facts.requests.spent = vec![on("MD5", 100.0)];
+        facts.ended_ms = facts.started_ms + 4_999;
+        assert_eq!((facts.limited_by(), facts.time_went().as_str()), (None, ""));
     }
 }

@@ -33,7 +33,7 @@ pub use accuracy::PlanAccuracy;
 pub use combined::Combined;
 pub use draft::{DraftFacts, SCHEMA_FILE, write_draft};
 pub use explain::{Explained, explain, write_explained};
-pub use facts::{CallFacts, RequestFacts, RunFacts};
+pub use facts::{CallFacts, RequestFacts, RunFacts, SpentFacts};
 pub use html::{PageFacts, ProblemFacts, RejectFacts};
 pub use json::{EVENT_FORMAT, event_line, write_plan_json};
 pub use lineage::{Lineage, LineageFacts, LineageParent};

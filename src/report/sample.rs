@@ -14,7 +14,7 @@ use crate::plan::{
 };
 use crate::redivis::{RemoteFile, ResourceUri};
 
-use super::facts::{CallFacts, RequestFacts, RunFacts};
+use super::facts::{CallFacts, RequestFacts, RunFacts, SpentFacts};
 
 pub(super) fn name(text: &str) -> ManifestName {
     text.parse().unwrap()
@@ -418,6 +418,17 @@ pub(super) fn facts() -> RunFacts {
             connections: 16,
             sent_bytes: 7_500_000,
             received_bytes: 12_000,
+            narrowest: Some(4),
+            spent: vec![
+                SpentFacts {
+                    on: "the API's rate limit",
+                    percent: 61.5,
+                },
+                SpentFacts {
+                    on: "waiting for answers",
+                    percent: 30.2,
+                },
+            ],
             calls: vec![CallFacts {
                 call: "insertRows".to_owned(),
                 count: 4,

@@ -13,6 +13,7 @@ mod clean;
 mod cuts;
 mod digests;
 mod error;
+mod expiry;
 mod intents;
 mod location;
 mod lock;
@@ -37,8 +38,8 @@ pub use location::{StateKey, StateLocation};
 pub use lock::{LockOwner, RunLock};
 pub use open::Opened;
 pub use record::{
-    CachedDigests, Cleaned, CutKey, IntentId, OpenIntent, OpenSession, PastRun, SessionMode,
-    StagedUpload, TransferKey, VerifiedFile,
+    CachedDigests, Cleaned, CutKey, IntentId, OpenIntent, OpenSession, PastRun, Resumable,
+    SessionMode, StagedUpload, TransferKey, VerifiedFile,
 };
 pub use run_folder::{RunFolder, RunId};
 pub use store::StateStore;

@@ -139,6 +139,17 @@ pub struct PastRun {
     pub summary: Option<String>,
 }
 
+/// What can be continued of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resumable {
+    /// All its bytes are in this temp upload.
+    Staged(StagedUpload),
+    /// Some may be, in an open session.
+    Session,
+    /// Nothing.
+    Nothing,
+}
+
 /// What `clean` removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cleaned {

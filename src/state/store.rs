@@ -9,19 +9,16 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::digests;
 use super::error::StateError;
+use super::expiry::{self, drop_useless};
 use super::location::{StateKey, StateLocation};
 use super::open::{self, Opened};
 use super::pending::Pending;
 use super::record::{
-    CachedDigests, Cleaned, CutKey, IntentId, OpenIntent, OpenSession, PastRun, StagedUpload,
-    TransferKey, VerifiedFile,
+    CachedDigests, Cleaned, CutKey, IntentId, OpenIntent, OpenSession, PastRun, Resumable,
+    StagedUpload, TransferKey, VerifiedFile,
 };
 use super::{cuts, intents, receipts, released, runs, transfers};
 use crate::base::{Fingerprint, Md5Digest};
-
-const MS_PER_DAY: i64 = 86_400_000;
-const DIGEST_DAYS: i64 = 400;
-const INTENT_DAYS: i64 = 30;
 
 /// The open store; shared by all workers of a run.
 #[derive(Debug)]
@@ -133,6 +130,21 @@ impl StateStore {
                 return Ok(None);
             }
             transfers::find_session(&inner.connection, key, now_ms)
+        })
+    }
+
+    /// What can be continued of these uploads, in their order; quick for many.
+    pub fn resumable(
+        &self,
+        keys: &[TransferKey],
+        now_ms: i64,
+    ) -> Result<Vec<Resumable>, StateError> {
+        self.read("look up sessions and staged files", |inner| {
+            // One lock of the file for all of them.
+            let view = inner.connection.unchecked_transaction()?;
+            let staged = &inner.pending.staged;
+            let one = |key| transfers::find(&view, staged.get(key), key, now_ms);
+            keys.iter().map(one).collect()
         })
     }
 
@@ -338,7 +350,7 @@ impl StateStore {
                    UNION ALL SELECT max(taken_day) * ?1 FROM cuts
                    UNION ALL SELECT max(opened_ms) FROM sessions
                    UNION ALL SELECT max(staged_ms) FROM staged)",
-                [MS_PER_DAY],
+                [expiry::MS_PER_DAY],
                 |row| row.get(0),
             )
         })
@@ -420,19 +432,6 @@ impl StateStore {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn drop_useless(connection: &Connection, now_ms: i64) -> rusqlite::Result<Cleaned> {
-    let (expired_sessions, expired_staged) = transfers::drop_expired(connection, now_ms)?;
-    let before = now_ms.div_euclid(MS_PER_DAY) - DIGEST_DAYS;
-    let made_before = now_ms - INTENT_DAYS * MS_PER_DAY;
-    Ok(Cleaned {
-        expired_sessions,
-        expired_staged,
-        old_digests: digests::drop_before(connection, before)?
-            + cuts::drop_before(connection, before)?,
-        old_intents: intents::drop_before(connection, made_before)?,
-    })
 }
 
 impl Drop for StateStore {

@@ -341,6 +341,36 @@ fn a_staged_upload_is_for_one_content_and_for_23_hours() {
 }
 
 #[test]
+fn what_can_be_continued_is_the_same_for_many_as_for_each() {
+    use Resumable::{Nothing, Session, Staged};
+    let world = World::new();
+    let store = world.store();
+    let keys = ["staged", "spent", "open", "done", "unknown"].map(transfer);
+    let [all_there, spent, open, done, _] = &keys;
+    let found = |now| store.resumable(&keys, now).unwrap();
+    for key in [open, done] {
+        store.session_opened(key, &session("s")).unwrap();
+    }
+    store.file_staged(all_there, &staged("t1")).unwrap();
+    for key in [spent, done] {
+        store.file_staged(key, &staged("t2")).unwrap();
+        store.staged_spent(std::slice::from_ref(key)).unwrap();
+    }
+
+    let expected = [Staged(staged("t1")), Nothing, Session, Nothing, Nothing];
+    assert_eq!(found(NOW), expected);
+    store.flush().unwrap();
+    assert_eq!(found(NOW), expected);
+    assert_eq!(found(NOW + 23 * HOUR), [const { Nothing }; 5]);
+    for (key, one) in keys.iter().zip(found(NOW)) {
+        let is_staged = store.staged(key, NOW).unwrap().is_some();
+        assert_eq!(is_staged, matches!(one, Staged(_)), "{}", key.name);
+        let has_session = store.session(key, NOW).unwrap().is_some();
+        assert_eq!(has_session, one == Session, "{}", key.name);
+    }
+}
+
+#[test]
 fn an_ended_intent_is_not_in_doubt_and_its_id_is_not_used_again() {
     let world = World::new();
     let store = world.store();

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::digests::{md5_at, print_bytes};
-use super::record::{OpenSession, SessionMode, StagedUpload, TransferKey};
+use super::record::{OpenSession, Resumable, SessionMode, StagedUpload, TransferKey};
 use crate::base::SignedUrl;
 
 /// How long a session or a temp upload is believed. The storage keeps sessions
@@ -133,6 +133,29 @@ pub(super) fn spend_staged(connection: &Connection, key: &TransferKey) -> rusqli
         .execute(params![key.table, key.name, print_bytes(&key.fingerprint)])?;
     // Staged and spent may have met in the queue, so that only this is written.
     close_session(connection, key)
+}
+
+/// What can be continued of an upload. `queued`: what is not written yet, where `None`
+/// is a temp upload that was spent.
+pub(super) fn find(
+    connection: &Connection,
+    queued: Option<&Option<StagedUpload>>,
+    key: &TransferKey,
+    now_ms: i64,
+) -> rusqlite::Result<Resumable> {
+    let staged = match queued {
+        Some(queued) => queued.clone(),
+        None => find_staged(connection, key)?,
+    };
+    if let Some(staged) = staged.filter(|staged| is_fresh(staged.staged_at_ms, now_ms)) {
+        return Ok(Resumable::Staged(staged));
+    }
+    // What was staged since has no session any more.
+    let session = match queued {
+        Some(_) => None,
+        None => find_session(connection, key, now_ms)?,
+    };
+    Ok(session.map_or(Resumable::Nothing, |_| Resumable::Session))
 }
 
 /// Uploads whose session or staged content is still believed, for `status`.

@@ -9,7 +9,7 @@ use rayon::iter::{
 
 use super::adopt::{Adoption, may_have_moved};
 use super::cache;
-use crate::base::{MergeStrategy, PartIdentity, SourceKey, VariableType};
+use crate::base::{Activity, MergeStrategy, PartIdentity, SourceKey, VariableType};
 use crate::manifest::{Job, OnRenamed, RowsSource, Schema, Variable};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
@@ -284,7 +284,9 @@ pub(super) fn pass_one(
         owner: one.owner.clone(),
         slug: slug_of(input),
     };
-    let pass = cache::pass(one, input, candidates, &settings)?;
+    let pass = || cache::pass(one, input, candidates, &settings);
+    let effort = one.context.reader.http().effort();
+    let pass = effort.during(Activity::Encoding, pass)?;
     Ok(RowsInputPlan {
         input: input.clone(),
         cuts: pass.cuts,

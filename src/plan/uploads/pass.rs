@@ -8,8 +8,8 @@ use rayon::iter::{
 use crate::base::{Fingerprint, Md5Digest, PartHasher, PartIdentity, Sha256Digest, SourceKey};
 use crate::manifest::{Job, OnRenamed, UploadsSource};
 use crate::plan::context::PlanContext;
+use crate::plan::digests::digests_of;
 use crate::plan::error::{PlanError, check_cancel};
-use crate::plan::files::digests_of;
 use crate::plan::listed::Listing;
 use crate::plan::model::{Item, UploadSubject};
 use crate::plan::observe::TableView;

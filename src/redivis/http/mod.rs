@@ -120,9 +120,10 @@ impl Line {
         sink: &mut Sink<'_>,
     ) -> Result<Answer, Failure> {
         Progress::start();
-        let answer = self
-            .call(head, outgoing, length)
-            .and_then(|response| read(response, head.method, sink, self.patience));
+        let answer = self.call(head, outgoing, length).and_then(|response| {
+            outgoing.times.answered = Some(Instant::now());
+            read(response, head.method, sink, self.patience)
+        });
         let progress = Progress::now();
         let is_shut = self.is_shut.load(Ordering::SeqCst);
         match answer {

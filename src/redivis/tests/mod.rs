@@ -3,6 +3,7 @@
 
 mod calls;
 mod files;
+mod load;
 mod script;
 mod sending;
 mod sessions;

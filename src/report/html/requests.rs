@@ -8,7 +8,7 @@ use super::facts::PageFacts;
 use super::{
     MOST_CHARS, Out, close_table, open_section, open_table, write_facts, write_heads, write_number,
 };
-use crate::report::style::{duration, number, percent, size};
+use crate::report::style::{count, duration, number, percent, size};
 use crate::report::summary::RunReport;
 
 pub(super) fn write_requests(
@@ -35,11 +35,12 @@ pub(super) fn write_requests(
         out,
         &[
             ("limited by", limit(report)),
+            ("time in", report.facts.time_went()),
             ("requests", number(requests.requests)),
             ("repeated", share(requests.retries)),
             ("rate limited", share(requests.rate_limited)),
             ("waited", waited(requests.waited_ms)),
-            ("workers", number(facts.workers)),
+            ("workers", workers(report)),
             ("connections", number(requests.connections)),
             ("out", size(requests.sent_bytes)),
             ("in", size(requests.received_bytes)),
@@ -73,6 +74,15 @@ pub(super) fn write_requests(
     writeln!(out, "</section>")
 }
 
+fn workers(report: &RunReport<'_>) -> String {
+    let facts = &report.facts;
+    let all = number(facts.workers);
+    match facts.requests.narrowest {
+        Some(width) => format!("{all}, at times held to {}", count(width, "request")),
+        None => all,
+    }
+}
+
 fn waited(millis: u64) -> String {
     if millis == 0 {
         return "not at all".to_owned();
@@ -82,9 +92,7 @@ fn waited(millis: u64) -> String {
 
 fn limit(report: &RunReport<'_>) -> String {
     let limit = report.facts.limited_by();
-    limit
-        .unwrap_or("nothing that can be told: waits took less than a fifth of the workers' time")
-        .to_owned()
+    limit.unwrap_or("nothing that stands out").to_owned()
 }
 
 fn write_waits(out: Out<'_>, page: &PageFacts) -> io::Result<()> {

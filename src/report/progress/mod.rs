@@ -23,6 +23,8 @@ pub use status::{RunStatus, StatusFacts};
 
 /// How often a reporter is woken when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+/// How long events gather after the first one.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// Tells what happens while it happens.
 pub trait Reporter {
@@ -99,22 +101,27 @@ pub fn drain(
         mut recorder,
         elapsed_ms,
     } = recording;
-    loop {
-        match events.recv_timeout(TICK) {
-            Ok(Event::RunFinished) => {
-                reporter.event(&Event::RunFinished);
-                break;
-            }
-            Ok(event) => {
-                recorder.event(elapsed_ms(), &event);
-                status.add(&event);
-                reporter.event(&event);
-            }
+    'run: loop {
+        let mut next = match events.recv_timeout(TICK) {
+            Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => {
                 recorder.tick(elapsed_ms());
                 reporter.tick();
+                continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
+        };
+        // Being woken for each of many costs more than they do.
+        std::thread::park_timeout(GATHER);
+        while let Some(event) = next {
+            if matches!(event, Event::RunFinished) {
+                reporter.event(&event);
+                break 'run;
+            }
+            recorder.event(elapsed_ms(), &event);
+            status.add(&event);
+            reporter.event(&event);
+            next = events.try_recv().ok();
         }
     }
     reporter.finish();

@@ -153,6 +153,7 @@ fn write_facts(report: &RunReport<'_>, out: &mut dyn Write, style: &TextStyle) -
             "limited by",
             facts.limited_by().unwrap_or_default().to_owned(),
         ),
+        ("time in", facts.time_went()),
         ("warnings", clean(&facts.requests.warnings.join("; "))),
         ("plan", plan.unwrap_or_default()),
         ("exit", format!("{} ({})", facts.exit, facts.exit_word)),

@@ -44,6 +44,7 @@ fn a_good_run_says_what_was_verified() {
       time       12.5 s, from 2026-01-01T00:00:00.000Z
       requests   124, 3 repeated (2.4 %), 1 min 1 s of waits in all workers
       limited by the API's rate limit and failed requests
+      time in    the API's rate limit 61.5 %, waiting for answers 30.2 %
       exit       0 (done)
       report     /state/runs/20260101-000000-ab12/report.json
       rejects in /state/runs/20260101-000000-ab12/rejects.ndjson
@@ -99,6 +100,7 @@ fn what_failed_is_grouped_by_cause_with_the_next_step() {
       time       12.5 s, from 2026-01-01T00:00:00.000Z
       requests   124, 3 repeated (2.4 %), 1 min 1 s of waits in all workers
       limited by the API's rate limit and failed requests
+      time in    the API's rate limit 61.5 %, waiting for answers 30.2 %
       plan       6 of 9 items went exactly as planned
       exit       75 (temporary)
       report     /state/runs/20260101-000000-ab12/report.json
