@@ -190,8 +190,8 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
 fn nonsense(operation: Operation, is_once: bool) -> &'static [i32] {
     match operation {
         Operation::GetVersion | Operation::GetUpload if is_once => REFUSED_OR_DONE,
-        // Not gone, in spite of what was said.
-        Operation::DeleteUpload => LATER,
+        // Not gone, or not said, in spite of the answer: it is read back, and missed.
+        Operation::DeleteUpload | Operation::PatchVariable => LATER,
         // What was not stored is missed later: files are sent again, and a bulk
         // upload is told as another than was sent.
         Operation::PutFile if is_once => DONE_OR_MISMATCH,

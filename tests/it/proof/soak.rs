@@ -83,6 +83,10 @@ impl Trial<'_> {
             hardness,
         };
         let mut script = schedule.script();
+        // What a script wants in each trial besides.
+        let more: String = setting("FAULTS", "[]".to_owned());
+        let more: FaultScript = serde_json::from_str(&more).unwrap();
+        script.0.extend(more.0);
         // Where rejects are allowed a refusal is believed: the row stays out.
         let allows_rejects = self.work.jobs.iter().any(|job| job.max_rejects > 0);
         script.0.retain(|rule| {
