@@ -80,6 +80,7 @@ SEEN = {
         {"true": "does not count them yet", "false": "counts them"}.get,
     ),
     "lists_inherited_uploads": (["inherited_uploads"], YES_NO.get),
+    "tidies_metadata": (["description_kept"], {"true": "trimmed", "false": "as it was sent"}.get),
 }
 # Switch: its question; the switch counts the reads that lack the change. Some
 # reads are its own: of an import, the one that says `running`.
@@ -88,6 +89,7 @@ LAGS = {
     "num_rows_lag": "num_rows_lag",
     "delete_lag": "delete_lag",
     "import_polls": "import_polls",
+    "variable_lag": "variable_lag",
 }
 UNSEEN = {
     "temp_url_life_ms": "waiting for it takes hours",

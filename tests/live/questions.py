@@ -272,6 +272,27 @@ def rows(world):
     yield payload_cap(world, many)
 
 
+def words(world):
+    """What is said of variables: when it is seen, and how it is kept."""
+    table, _ = world.table("words")
+    made = world.stream(table, {"n": "integer"})
+    if not made.good or not world.insert(made.json["uri"], [{"n": 1}]).good:
+        yield "variable_lag", "When a changed label is read back", None, told(made)
+        return
+    path, sent = world.path(table, "/variables/n"), "  a probe  "
+    said = world.api.call("PATCH", path, {"label": "probed", "description": sent})
+    yield "patch_status", "Status of a variable's `PATCH`", said.status, told(said)
+
+    def shown():
+        return world.api.must("GET", path).json
+
+    answer, detail = lag(world.until(lambda: shown().get("label") == "probed"))
+    yield "variable_lag", "When a changed label is read back", answer, detail
+    kept = shown().get("description")
+    answer = {sent: "as it was sent", sent.strip(): "trimmed"}.get(kept)
+    yield "description_kept", "A description with blanks around it", answer, {"kept": kept}
+
+
 def large_integers(world, table):
     """Reads a large number back, where the platform lets rows be read."""
     question = "Are integers above 2^53 kept exactly?"
@@ -411,6 +432,7 @@ PARTS = [
     file_names,
     not_modified,
     rows,
+    words,
     uploads,
     history,
     not_asked,
