@@ -20,7 +20,7 @@ pub(super) struct Lane {
 pub(super) struct Lanes {
     tps_limit: Option<f64>,
     workers: usize,
-    lanes: Mutex<BTreeMap<Origin, Arc<Lane>>>,
+    by_origin: Mutex<BTreeMap<Origin, Arc<Lane>>>,
 }
 
 impl Lanes {
@@ -28,12 +28,15 @@ impl Lanes {
         Self {
             tps_limit,
             workers,
-            lanes: Mutex::default(),
+            by_origin: Mutex::default(),
         }
     }
 
     pub(super) fn to(&self, origin: &Origin) -> Arc<Lane> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self
+            .by_origin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get(origin) {
             return Arc::clone(lane);
         }
@@ -48,7 +51,10 @@ impl Lanes {
     /// The fewest requests that any origin was sent at once, where that was fewer than
     /// there are workers.
     pub(super) fn narrowest(&self) -> Option<usize> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self
+            .by_origin
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let widths = lanes.values().map(|lane| lane.width.lowest());
         widths.min().filter(|lowest| *lowest < self.workers.max(1))
     }
