@@ -25,7 +25,11 @@ impl<In: Transport> Connector<In> for EarlyConnector {
         _: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Early<In>>, ureq::Error> {
-        Ok(chained.map(|inner| Early { inner, cut: None }))
+        Ok(chained.map(|inner| Early {
+            inner,
+            cut: None,
+            was_put_back: false,
+        }))
     }
 }
 
@@ -33,6 +37,8 @@ impl<In: Transport> Connector<In> for EarlyConnector {
 pub(super) struct Early<T> {
     inner: T,
     cut: Option<io::Error>,
+    /// It was asked whether it is open since it was last used.
+    was_put_back: bool,
 }
 
 impl<T: Transport> Transport for Early<T> {
@@ -42,6 +48,7 @@ impl<T: Transport> Transport for Early<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        self.was_put_back = false;
         if self.cut.is_some() {
             return Ok(());
         }
@@ -62,8 +69,11 @@ impl<T: Transport> Transport for Early<T> {
         }
     }
 
+    /// Asked when the connection is put back, right after its answer, and again before
+    /// it is used. Only then the socket is asked: that costs three system calls.
     fn is_open(&mut self) -> bool {
-        self.cut.is_none() && self.inner.is_open()
+        let was_put_back = std::mem::replace(&mut self.was_put_back, true);
+        self.cut.is_none() && (!was_put_back || self.inner.is_open())
     }
 
     fn is_tls(&self) -> bool {

@@ -6,6 +6,7 @@
 //! that comes while the body is still being sent is not lost; names are looked up
 //! once a minute. It decides nothing about repeating.
 
+mod gather;
 mod layers;
 mod notice;
 mod resolver;
@@ -25,6 +26,7 @@ use ureq::{Agent, Proxy, SendBody};
 
 pub use self::notice::{Notice, NoticeError};
 
+use self::gather::GatherConnector;
 use self::layers::{EarlyConnector, MarkConnector};
 use self::resolver::CachingResolver;
 pub(super) use self::setup::AgentOptions;
@@ -80,7 +82,8 @@ impl Line {
                     .chain(TcpConnector::default())
                     .chain(EarlyConnector)
                     .chain(RustlsConnector::default())
-                    .chain(mark);
+                    .chain(mark)
+                    .chain(GatherConnector);
             Agent::with_parts(
                 config(options, roots.clone(), proxy),
                 chain,

@@ -1,10 +1,13 @@
 //! What a server bears at once, and where the time goes.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use super::script::{Script, Step, json, says};
+use super::script::{Script, Step, answer, json, says};
 use super::{quietly, settings, table, writer_with};
-use crate::base::{Activity, Version};
+use crate::base::{Activity, SignedUrl, Version};
+use crate::redivis::{TransferSource, put_plain};
 
 const TABLE: &str = r#"{"uri":"/tables/me.survey:next.scans","name":"scans"}"#;
 
@@ -46,6 +49,45 @@ fn a_service_that_is_well_is_sent_as_many_as_there_are_workers() {
     let found = quietly(|call| writer.reader().table(call, &table(), &Version::Next));
     assert!(found.unwrap().is_none());
     assert_eq!(writer.reader().http().stats().narrowest, None);
+}
+
+#[test]
+fn a_head_and_a_small_body_are_one_write_and_a_large_body_is_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        let first = stream.read(&mut buffer).unwrap();
+        stream.write_all(&answer(200, &[], "{}")).unwrap();
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"end") {
+            let read = stream.read(&mut buffer[first..]).unwrap();
+            rest.extend_from_slice(&buffer[first..first + read]);
+        }
+        stream.write_all(&answer(200, &[], "{}")).unwrap();
+        (buffer[..first].to_vec(), rest)
+    });
+    let unused = Script::new([]);
+    let writer = writer_with(settings(&unused));
+    let large = [vec![b'x'; 300_000], b"end".to_vec()].concat();
+    for content in [b"small".as_slice(), &large] {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        let mut source = TransferSource {
+            file: &mut file,
+            size: content.len() as u64,
+            unchanged: &|| true,
+        };
+        let url = SignedUrl::new(format!("{base}/content"));
+        quietly(|call| put_plain(&writer, call, &url, &mut source)).unwrap();
+    }
+
+    let (first, second) = server.join().unwrap();
+    assert!(first.starts_with(b"PUT /content"));
+    assert!(first.ends_with(b"\r\n\r\nsmall"));
+    assert!(second.starts_with(b"PUT /content"));
+    assert!(second.ends_with(&large));
 }
 
 #[test]
