@@ -55,11 +55,14 @@ impl Tally {
         self.waiting = None;
         match what {
             What::File => self.done.files += 1,
-            What::Part => self.done.parts += 1,
+            What::Part => {
+                self.done.parts += 1;
+                self.done.rows += rows;
+            }
+            // Its rows are not known before, so that there is no whole that they are of.
             What::Upload => self.done.uploads += 1,
             What::Table | What::Variable | What::Version | What::Deletion => return,
         }
-        self.done.rows += rows;
         self.done.bytes += bytes;
     }
 

@@ -208,3 +208,27 @@ fn bars_follow_a_run_to_its_end() {
     assert_eq!(bars.shown(), (45 * 1024 * 1024, "sending".to_owned(), "1 of 2 files, 0 of 1 parts, 0 of 5,000 rows, 1 failed, 1 wait; waiting 2.5 s after try 2: insertRows".to_owned()));
     bars.finish();
 }
+
+#[test]
+fn rows_of_a_bulk_upload_are_none_of_the_rows_to_send() {
+    let mut tally = tally::Tally::default();
+    tally.add(&Event::RunStarted(Totals {
+        parts: 1,
+        uploads: 1,
+        rows: 344,
+        ..Totals::default()
+    }));
+    for what in [What::Part, What::Upload] {
+        tally.add(&Event::Finished {
+            what,
+            name: "a".to_owned(),
+            bytes: 10,
+            rows: 344,
+        });
+    }
+
+    assert_eq!(
+        tally.things(),
+        "1 of 1 parts, 1 of 1 uploads, 344 of 344 rows"
+    );
+}
