@@ -209,7 +209,9 @@ impl StepError {
                 | PlanError::NameTaken { .. } => FailKind::Refused,
             },
             Self::Transfer { source, .. } => match source.as_ref() {
-                TransferError::Api(error) | TransferError::UrlRefused(error) => kind_of_api(error),
+                TransferError::Api(error)
+                | TransferError::UrlRefused(error)
+                | TransferError::SessionUnsound(error) => kind_of_api(error),
                 TransferError::LocalRead(_) => FailKind::LocalIo,
                 TransferError::SourceChanged => FailKind::Drifted,
                 TransferError::Mismatch { .. } => FailKind::Mismatch,

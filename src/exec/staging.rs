@@ -322,6 +322,7 @@ fn go_on(
 fn stopped(file: ToStage<'_>, error: TransferError) -> Stopped {
     match error {
         TransferError::SessionGone
+        | TransferError::SessionUnsound(_)
         | TransferError::UrlRefused(_)
         | TransferError::Mismatch { .. } => Stopped::StartAgain(error),
         TransferError::SourceChanged => {

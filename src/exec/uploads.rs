@@ -136,6 +136,7 @@ fn send_one<'a>(
         job,
         upload,
         bytes_sent: 0,
+        was_refused: false,
     };
     let mut last = StepError::Cancelled;
     for attempt in 1..=MAX_ATTEMPTS {
@@ -162,6 +163,8 @@ struct Creating<'a, 'j> {
     job: &'j UploadsJob<'a>,
     upload: &'a UploadSubject,
     bytes_sent: u64,
+    /// A temp upload of this run was refused by its id.
+    was_refused: bool,
 }
 
 impl Creating<'_, '_> {
@@ -228,11 +231,15 @@ impl Creating<'_, '_> {
                 let doubt = error.is_in_doubt();
                 // An earlier attempt, or a killed run, may have spent it.
                 let may_be_spent = is_old && is_about_temp(&error);
+                // Or the storage took its bytes for sent and has none: once more.
+                let is_named = error.to_string().contains(&staged.temp_upload_id);
+                let is_unsound = is_about_temp(&error) && is_named && !self.was_refused;
                 let error = StepError::api(format!("create upload `{name}`"))(error);
-                if !doubt && !may_be_spent {
+                if !doubt && !may_be_spent && !is_unsound {
                     forget_staged(shared, &[place])?;
                     return Err(error);
                 }
+                self.was_refused |= is_unsound;
                 match self.listed()? {
                     Some(remote) => Ok(remote),
                     None if doubt => {

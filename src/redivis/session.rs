@@ -320,9 +320,9 @@ impl Dialogue<'_> {
     }
 
     fn ahead(&self, size: u64, offset: u64) -> TransferError {
-        self.complain(format!(
+        TransferError::SessionUnsound(self.complaint(format!(
             "the session says it has {offset} of {size} bytes, more than were sent"
-        ))
+        )))
     }
 
     fn stuck(&self) -> ApiError {
@@ -330,10 +330,6 @@ impl Dialogue<'_> {
             "the session stays at {} bytes whatever is sent",
             self.offset
         ))
-    }
-
-    fn complain(&self, why: String) -> TransferError {
-        TransferError::Api(self.complaint(why))
     }
 
     fn complaint(&self, why: String) -> ApiError {

@@ -61,6 +61,9 @@ pub enum TransferError {
     /// The session does not exist any more: open a new one.
     #[error("the server does not know the upload session any more")]
     SessionGone,
+    /// What the session says does not fit what was sent: open a new one.
+    #[error(transparent)]
+    SessionUnsound(ApiError),
     /// The storage stored other bytes than were read.
     #[error("the storage has MD5 {stored}, the file {local}")]
     Mismatch {
@@ -80,7 +83,7 @@ impl TransferError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::UrlRefused(_) | Self::SessionGone => true,
-            Self::Api(error) => error.is_temporary(),
+            Self::Api(error) | Self::SessionUnsound(error) => error.is_temporary(),
             Self::SourceChanged | Self::LocalRead(_) | Self::Mismatch { .. } => false,
         }
     }

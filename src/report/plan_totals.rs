@@ -39,7 +39,9 @@ pub(super) fn write_totals(
     if let Some(manifest_shown) = next {
         let refused =
             of_class(&totals, Class::Conflict).items + of_class(&totals, Class::Locked).items;
-        let next = next_line(plan.is_empty(), refused, &run_command(plan, manifest_shown));
+        let extra = of_class(&totals, Class::Extra).items;
+        let run = run_command(plan, manifest_shown);
+        let next = next_line(plan.is_empty(), refused, extra, &run);
         return writeln!(out, "\n{}", style.paint(Tone::Heading, &next));
     }
     writeln!(out)
@@ -98,10 +100,20 @@ fn run_command(plan: &Plan, manifest_shown: &str) -> String {
     )
 }
 
+/// Nothing is to be done; what is only on the remote stays there.
+pub(super) fn nothing_to_do(extra: u64) -> String {
+    let and = match extra {
+        0 => String::new(),
+        1 => ", and 1 item is only on the remote".to_owned(),
+        _ => format!(", and {} items are only on the remote", number(extra)),
+    };
+    format!("Nothing to do: everything matches{and}.")
+}
+
 /// The last line: what to do.
-fn next_line(is_empty: bool, refused: u64, run: &str) -> String {
+fn next_line(is_empty: bool, refused: u64, extra: u64, run: &str) -> String {
     match (is_empty, refused) {
-        (true, 0) => "Nothing to do: everything matches.".to_owned(),
+        (true, 0) => nothing_to_do(extra),
         (true, 1) => "Nothing can be done: resolve the item marked `!` or `#` first.".to_owned(),
         (true, _) => format!(
             "Nothing can be done: resolve the {} items marked `!` or `#` first.",
@@ -256,16 +268,24 @@ mod tests {
     #[test]
     fn the_last_line_says_what_to_do() {
         assert_eq!(
-            next_line(true, 0, "`x`"),
+            next_line(true, 0, 0, "`x`"),
             "Nothing to do: everything matches."
         );
         assert_eq!(
-            next_line(true, 2, "`x`"),
+            next_line(true, 0, 1, "`x`"),
+            "Nothing to do: everything matches, and 1 item is only on the remote."
+        );
+        assert_eq!(
+            next_line(true, 0, 1200, "`x`"),
+            "Nothing to do: everything matches, and 1,200 items are only on the remote."
+        );
+        assert_eq!(
+            next_line(true, 2, 1, "`x`"),
             "Nothing can be done: resolve the 2 items marked `!` or `#` first."
         );
-        assert_eq!(next_line(false, 0, "`x`"), "Run `x` to do this.");
+        assert_eq!(next_line(false, 0, 1, "`x`"), "Run `x` to do this.");
         assert_eq!(
-            next_line(false, 1, "`x`"),
+            next_line(false, 1, 0, "`x`"),
             "Run `x` to do this; 1 item marked `!` or `#` will not be done."
         );
     }

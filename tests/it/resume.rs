@@ -122,6 +122,24 @@ fn a_lost_session_starts_again_from_zero() {
 }
 
 #[test]
+fn a_session_that_claims_what_was_never_sent_is_replaced() {
+    under_both(|world| {
+        let content = large(&world, 4);
+        let page = Fault::HtmlErrorPage { code: 200 };
+        world.faults(chunks(Nth::Nth(2), Fault::CutBeforeEffect).with(
+            Operation::QuerySession,
+            Nth::Nth(1),
+            page,
+        ));
+
+        world.run(&["--chunk-size", "8MiB"]).exits(0);
+
+        world.holds("scans", &[("large", &content)]);
+        assert_eq!(world.asked(Operation::OpenSession).len(), 2);
+    });
+}
+
+#[test]
 fn an_expired_address_gets_a_fresh_one() {
     under_both(|world| {
         let content = large(&world, 5);

@@ -1,7 +1,7 @@
 //! Bulk uploads: staged, imported, checked, and replaced when they change.
 
 use redivis_ingest::base::PartName;
-use redivis_ingest::sandbox::{Fault, FaultScript, FreezePoint, Nth, Operation};
+use redivis_ingest::sandbox::{Character, Fault, FaultScript, FreezePoint, Nth, Operation};
 
 use crate::harness::{DATASET, World, under_both};
 use crate::run_rows::settles;
@@ -182,6 +182,24 @@ fn an_upload_whose_bytes_were_damaged_is_not_reported_as_delivered() {
         world.run(&[]).exits(0);
         assert_eq!(bytes_of(&world), [b"id\n1\n".to_vec()]);
     });
+}
+
+#[test]
+fn an_upload_whose_bytes_the_storage_only_said_it_took_is_sent_once_more() {
+    let world = World::new(Character::Friendly);
+    world.manifest(JOBS).file("taxa/a.csv", "id\n1\n");
+    let page = Fault::HtmlErrorPage { code: 200 };
+    world.faults(FaultScript::none().with(Operation::PutFile, Nth::Nth(1), page.clone()));
+    world.run(&[]).exits(0);
+    assert_eq!(bytes_of(&world), [b"id\n1\n".to_vec()]);
+    assert_eq!(world.requests_of(Operation::PutFile).len(), 2);
+
+    // Not for ever: the refusal is told.
+    world.file("taxa/b.csv", "id\n2\n");
+    world.faults(FaultScript::none().with(Operation::PutFile, Nth::After(0), page));
+    let refused = world.run(&[]).exits(69);
+    assert!(refused.stdout.contains("has no content yet"), "{refused:?}");
+    assert_eq!(world.requests_of(Operation::PutFile).len(), 4);
 }
 
 #[test]

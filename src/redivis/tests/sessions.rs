@@ -343,7 +343,7 @@ fn success_before_the_last_chunk_is_not_believed() {
     let server = Script::new([done(), done()]);
     let error = send(&server).result.unwrap_err();
     assert!(
-        matches!(&error, TransferError::Api(error) if *error.kind() == ApiErrorKind::Protocol),
+        matches!(&error, TransferError::SessionUnsound(error) if *error.kind() == ApiErrorKind::Protocol),
         "{error:?}"
     );
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::plan_text::of;
-use super::plan_totals::listed;
+use super::plan_totals::{listed, nothing_to_do};
 use super::style::{
     TextStyle, Tone, clean, count, duration, number, percent, rate, size, timestamp, wrap,
     write_fact,
@@ -14,6 +14,7 @@ use super::style::{
 use super::summary::{RunReport, unchanged};
 use super::words::{Cause, stopped_by, why_refused};
 use crate::event::{End, ItemEnd, What};
+use crate::plan::{Class, Plan};
 
 /// Lines of one cause; the report has all of them.
 const MOST_LINES: usize = 5;
@@ -64,9 +65,14 @@ pub(super) fn headline(report: &RunReport<'_>) -> (Tone, String) {
         return (Tone::Bad, format!("Stopped by {by}; {done} verified."));
     }
     let is_release = report.facts.command == "release";
+    let nothing = || {
+        let items = report.plan.into_iter().flat_map(Plan::items);
+        let extra = items.filter(|item| item.class == Class::Extra).count();
+        nothing_to_do(extra as u64)
+    };
     let text = match (counts.verified, is_release) {
+        (0, false) => return (Tone::Good, nothing()),
         (0, true) => "Nothing to release: the remote matches, and no draft holds changes.",
-        (0, false) => "Nothing to do: everything matches.",
         (_, true) => "Done: everything was verified, then released.",
         (_, false) => "Done: everything was sent and verified.",
     };

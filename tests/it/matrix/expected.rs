@@ -29,6 +29,8 @@ const LATER_OR_REFUSED: &[i32] = &[75, 69, 3];
 const NOT_AUTHORISED: &[i32] = &[77];
 const DONE_OR_MISMATCH: &[i32] = &[0, 5];
 const MISMATCH: &[i32] = &[5];
+/// What was not stored is refused, or told as other than what was sent.
+const REFUSED_OR_MISMATCH: &[i32] = &[69, 3, 5];
 /// Another writer has the name.
 const LOCKED: &[i32] = &[6];
 
@@ -165,6 +167,8 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
         Operation::InsertRows if is_gone && !is_once => LOCKED,
         // Asked once more: something of another writer may have been under way.
         Operation::Release if !is_gone && is_once => DONE,
+        // A draft that is gone, or not seen for a moment.
+        Operation::Release if is_once => REFUSED_OR_DONE,
         Operation::GetVersion if !is_gone && is_once => REFUSED_OR_DONE,
         one if is_gone && !one.is_write() && !is_content(one) => NOT_THERE,
         // A fresh address.
@@ -195,6 +199,7 @@ fn nonsense(operation: Operation, is_once: bool) -> &'static [i32] {
         // What was not stored is missed later: files are sent again, and a bulk
         // upload is told as another than was sent.
         Operation::PutFile if is_once => DONE_OR_MISMATCH,
+        Operation::PutFile => REFUSED_OR_MISMATCH,
         // It is looked for, and asked for again where that is right.
         Operation::PutChunk
         | Operation::QuerySession
