@@ -247,7 +247,7 @@ fn a_run_that_is_killed_while_importing_is_continued_and_not_repeated() {
     under_both(|world| {
         world.manifest(JOBS).file("taxa/a.csv", "id\n1\n");
         let count = {
-            let other = World::new(redivis_ingest::sandbox::Character::Worst);
+            let other = World::new(Character::Worst);
             other.manifest(JOBS).file("taxa/a.csv", "id\n1\n");
             other.count_requests(|| {
                 other.run(&[]).exits(0);
@@ -290,7 +290,7 @@ fn an_upload_that_is_still_imported_is_not_called_delivered() {
         }
         world.sandbox().clear_requests();
         let outcome = world.run(&[]).exits(3);
-        if world.character() == redivis_ingest::sandbox::Character::Worst {
+        if world.character() == Character::Worst {
             // It goes on with the one that is there.
             assert!(world.requests_of(Operation::CreateUpload).is_empty());
         }

@@ -23,7 +23,7 @@ fn stalled(args: &[&str]) -> (World, Child) {
     (world, run)
 }
 
-/// Asks until the answer names the file, then ends the run.
+/// Asks until the answer names the file and the phase, then ends the run.
 fn asked(mut run: Child) -> Outcome {
     use std::io::{BufRead as _, BufReader};
 
@@ -43,7 +43,13 @@ fn asked(mut run: Child) -> Outcome {
         while let Ok(line) = lines.recv_timeout(std::time::Duration::from_millis(100)) {
             text = format!("{text}{line}\n");
         }
-        if text.contains("data/large") {
+        // Events gather for a moment before they are counted.
+        let is_answer =
+            |line: &&str| line.contains("status of run ") || line.contains(r#""type":"status""#);
+        let is_sending =
+            |line: &str| line.contains(": sending after ") || line.contains(r#""phase":"sending""#);
+        let last = text.lines().rfind(is_answer);
+        if text.contains("data/large") && last.is_some_and(is_sending) {
             break;
         }
     }

@@ -31,6 +31,7 @@ const DONE_OR_MISMATCH: &[i32] = &[0, 5];
 const MISMATCH: &[i32] = &[5];
 /// What was not stored is refused, or told as other than what was sent.
 const REFUSED_OR_MISMATCH: &[i32] = &[69, 3, 5];
+const DONE_OR_LOCKED: &[i32] = &[0, 6];
 /// Another writer has the name.
 const LOCKED: &[i32] = &[6];
 
@@ -158,7 +159,9 @@ fn refused(operation: Operation, is_once: bool, status: u16) -> &'static [i32] {
     match operation {
         // Looked at again and again, in case it is only seen late.
         Operation::DeleteUpload if is_gone => LATER,
-        Operation::GetUpload if is_gone => DONE,
+        Operation::GetUpload if is_gone && is_once => DONE,
+        // As if somebody took away what the list still has.
+        Operation::GetUpload if is_gone => DONE_OR_LOCKED,
         // Each new session is lost again.
         Operation::PutChunk | Operation::QuerySession if is_gone && !is_once => LATER,
         // A table that the list has.
