@@ -6,6 +6,7 @@
 #
 #   tests/scripts/fault-matrix.sh PATH_TO_REDIVIS_INGEST [--all | --every N] [--start N]
 #
+# REDIVIS_INGEST_TEST_CELL=TEXT tries only cells whose names have TEXT in them.
 # --every N runs each N-th cell, from the --start-th on (0 by default); --all is
 # --every 1. By default an eighth runs, which takes two cores about five minutes.
 # The last line of the output says what was run, and how many cells failed.
