@@ -2,10 +2,12 @@
 in `out/data` until it is removed."""
 
 import datetime
+import itertools
 import json
 import os
 import random
 import shutil
+import subprocess
 
 from .places import DATASET, OUT
 
@@ -143,12 +145,14 @@ def as_json(row):
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def rows(name, kind, sources, megabytes):
-    """`sources` files of rows, `megabytes` in all (the smallest is one block each)."""
+def rows(name, kind, sources, megabytes, of=1):
+    """`sources` files of rows, `megabytes` in all (the smallest is one block each, or
+    one `of` so many pieces of it)."""
 
     def make(folder):
         (folder / "rows").mkdir()
-        text = "".join(map(as_csv if kind == "csv" else as_json, block_of_rows())).encode()
+        taken = itertools.islice(block_of_rows(), BLOCK // of)
+        text = "".join(map(as_csv if kind == "csv" else as_json, taken)).encode()
         times = max(1, round(megabytes * 1e6 / sources / len(text)))
         for number in range(sources):
             with open(folder / "rows" / f"{number}.{kind}", "wb") as out:
@@ -171,6 +175,23 @@ def few_rows(name, source, kind, count):
             for _, line in zip(range(taken), lines):
                 out.write(line)
         rows_manifest(folder, f"rows/*.{kind}", kind)
+
+    return once(name, make)
+
+
+def compressed_rows(name, megabytes):
+    """One CSV source, plain and with gzip; a manifest for each."""
+
+    def make(folder):
+        plain = rows(f"{name}-plain", "csv", 1, megabytes) / "rows" / "0.csv"
+        for kind in ("rows", "plain"):
+            (folder / kind).mkdir()
+        shutil.move(plain, folder / "plain" / "0.csv")
+        forget(f"{name}-plain")
+        with open(folder / "rows" / "0.csv.gz", "wb") as out:
+            subprocess.run(["gzip", "-1", "-n", "-c", folder / "plain" / "0.csv"], stdout=out, check=True)
+        for kind, pattern in (("packed", "rows/*.csv.gz"), ("plain", "plain/*.csv")):
+            rows_manifest(folder, pattern, "csv").rename(folder / f"{kind}.yaml")
 
     return once(name, make)
 

@@ -67,17 +67,17 @@ def idle_of_machine():
 class Watch:
     """What server and machine did while a side ran."""
 
-    def __init__(self, pid):
-        self.pid = pid
+    def __init__(self, *pids):
+        self.pids = pids
 
     def __enter__(self):
         self.started = time.perf_counter()
-        self.cpu, self.idle = cpu_of(self.pid), idle_of_machine()
+        self.cpu, self.idle = sum(map(cpu_of, self.pids)), idle_of_machine()
         return self
 
     def __exit__(self, *_):
         wall = time.perf_counter() - self.started
-        self.server_cpu = cpu_of(self.pid) - self.cpu
+        self.server_cpu = sum(map(cpu_of, self.pids)) - self.cpu
         self.server_idle = max(0.0, 1 - self.server_cpu / (wall * CORES))
         self.machine_idle = (idle_of_machine() - self.idle) / (wall * CORES)
 

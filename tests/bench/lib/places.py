@@ -198,6 +198,12 @@ class Nginx:
         self.process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def pids(self):
+        """Its own and those of its workers."""
+        own = self.process.pid
+        workers = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return [own, *map(int, workers)]
+
     def empty(self):
         shutil.rmtree(self.folder / "files" / "put", ignore_errors=True)
         (self.folder / "files" / "put").mkdir()

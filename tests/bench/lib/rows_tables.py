@@ -43,7 +43,7 @@ def encoded(bench, folder, kind, out=None):
 def plan(bench, folder, kind, server):
     """The program's own pass: encoding, digests, cutting. Nothing is sent."""
     return measure.run(
-        bench.command("plan", folder / f"{kind}.yaml", server.endpoint),
+        bench.command("plan", folder / f"{kind}.yaml", server.endpoint, "--format", "ndjson"),
         env={"PATH": "/usr/bin", "REDIVIS_API_TOKEN": "benchmark"},
     )
 
@@ -86,7 +86,7 @@ def csv_encode(bench):
                    f"{median(found['duckdb'], 'cpu'):.2f} s"),
         Line("csv-encode", "against Polars `sink_ndjson`", rate["ours"] / rate["polars"], "x", 1.3, 2.6,
              notes=f"Polars {rate['polars']:,.0f} MB/s, CPU {median(found['polars'], 'cpu'):.2f} s"),
-        Line("csv-encode", "whole `plan` of the same files: encoding, SHA-256 of every row, cutting",
+        Line("csv-encode", "whole `plan` of the same files: encoding, the digest of every row, cutting",
              rate["plan"], "MB/s", None, None,
              notes=f"CPU {median(found['plan'], 'cpu'):.2f} s in {median(found['plan']):.2f} s"),
         Line("csv-encode", "peak memory of that `plan`", median(found["plan"], "peak_mb"), "MB", 200, 100, more=False),
@@ -173,6 +173,63 @@ def ndjson(bench):
         Line("ndjson", "NDJSON, typed, to payloads, two threads, encode only", size / median(found["ours"]), "MB/s",
              700, 1000, notes=f"{measure.spread(found['ours'])}; 4 files, {size:,.0f} MB"),
         Line("ndjson", "whole `plan` of the same files, with digests", size / median(found["plan"]), "MB/s", None, None),
+    ]
+
+
+@row("plan-gzip")
+def plan_gzip(bench):
+    """One compressed source of one member: how often a plan unpacks it."""
+    folder = data.compressed_rows(f"gzip-{bench.size(1000, 20)}", bench.size(1000, 20))
+    packed = folder / "rows" / "0.csv.gz"
+
+    def planned(kind):
+        return lambda: bench.served(lambda server: lambda: plan(bench, folder, kind, server))
+
+    found = interleave(
+        {
+            "packed": planned("packed"),
+            "plain": planned("plain"),
+            "gzip": lambda: measure.run(["sh", "-c", 'exec gzip -dc "$0" > /dev/null', packed]),
+        },
+        min(3, bench.rounds),
+    )
+    times = {name: median(samples, "cpu") for name, samples in found.items()}
+    size = data.bytes_of([folder / "plain" / "0.csv"]) / 1e6
+    return [
+        Line("plan-gzip", f"plan of one `.csv.gz` ({size:,.0f} MB unpacked): CPU beyond the same plan of the plain file, "
+             "against `gzip -dc`", (times["packed"] - times["plain"]) / times["gzip"], "x", None, 1, more=False,
+             notes=f"{size / median(found['packed']):,.0f} MB/s, plain {size / median(found['plain']):,.0f}"),
+        Line("plan-gzip", "peak memory", median(found["packed"], "peak_mb"), "MB", 200, 100, more=False),
+    ]
+
+
+@row("plan-days")
+def plan_days(bench):
+    """Daily files that were delivered, planned without a state."""
+    days, megabytes = 365, bench.size(365, 8)
+    folder = data.rows(f"days-{megabytes}", "csv", days, megabytes, of=100)
+    sources = data.paths(folder, "rows")
+    samples = []
+
+    def side(server):
+        bench.ours(folder / "csv.yaml", server.endpoint)
+
+        def planned():
+            sample = plan(bench, folder, "csv", server)
+            classes = json.loads(sample.out.splitlines()[-1])["classes"]
+            need(set(classes) == {"unchanged"}, f"the plan sees {classes}")
+            return sample
+
+        return planned
+
+    for _ in range(min(3, bench.rounds)):
+        samples.append(bench.served(side))
+    size = data.bytes_of(sources) / 1e6
+    return [
+        Line("plan-days", f"plan of {days} daily CSVs that are delivered ({size:,.0f} MB), without a state",
+             median(samples), "s", None, None,
+             notes=f"{size / median(samples):,.0f} MB/s; CPU {median(samples, 'cpu'):.2f} s"),
+        Line("plan-days", "peak memory", median(samples, "peak_mb"), "MB", 200, 100, more=False),
     ]
 
 
