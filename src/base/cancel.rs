@@ -1,7 +1,7 @@
 //! Cooperative cancellation: one token, many clones, and waits that end when
 //! it is cancelled. The only place in the program that sleeps.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why a run was asked to stop. The first reason given is kept.
@@ -72,7 +72,29 @@ impl CancelToken {
         false
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<CancelReason>> {
+    /// Waits for another condition, which `changed` tells of, as long as `held` is not
+    /// ready. `None`: somebody has cancelled.
+    pub fn wait_for<'m, T>(
+        &self,
+        changed: &Condvar,
+        mut held: MutexGuard<'m, T>,
+        is_ready: impl Fn(&T) -> bool,
+    ) -> Option<MutexGuard<'m, T>> {
+        // In steps, because the token has its own condition variable.
+        const STEP: Duration = Duration::from_millis(50);
+        while !is_ready(&held) {
+            if self.is_cancelled() {
+                return None;
+            }
+            held = changed
+                .wait_timeout(held, STEP)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        Some(held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<CancelReason>> {
         self.inner
             .reason
             .lock()
@@ -101,6 +123,27 @@ mod tests {
         token.cancel(CancelReason::Terminated);
 
         assert!(!waiter.join().unwrap());
+    }
+
+    #[test]
+    fn a_wait_for_a_condition_ends_with_it_or_when_cancelled() {
+        let token = CancelToken::new();
+        let (free, freed) = (Mutex::new(0), Condvar::new());
+        let wait = |least| token.wait_for(&freed, free.lock().unwrap(), |free| *free >= least);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| wait(2).map(|free| *free));
+            for now in [1, 2] {
+                *free.lock().unwrap() = now;
+                freed.notify_all();
+            }
+            assert_eq!(waiter.join().unwrap(), Some(2));
+
+            let waiter = scope.spawn(|| wait(3).is_none());
+            token.cancel(CancelReason::Terminated);
+            assert!(waiter.join().unwrap());
+        });
+        // What is ready is handed out even then.
+        assert!(wait(2).is_some());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Content digests: MD5 is what the platform reports, SHA-256 is ours.
+//! Content digests: MD5 is what the platform reports, SHA-256 is ours, BLAKE3 is for rows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -162,8 +162,23 @@ impl Md5Hasher {
 }
 
 /// Makes a SHA-256 from bytes as they pass; a clone continues on its own.
-#[derive(Debug, Clone, Default)]
-pub struct Sha256Hasher(Sha256);
+///
+/// `ring` is linked for TLS anyway, and nearly twice as fast as `sha2` on a processor
+/// without SHA instructions: every row passes here.
+#[derive(Clone)]
+pub struct Sha256Hasher(ring::digest::Context);
+
+impl Default for Sha256Hasher {
+    fn default() -> Self {
+        Self(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+}
+
+impl fmt::Debug for Sha256Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256Hasher")
+    }
+}
 
 impl Sha256Hasher {
     /// Nothing hashed yet.
@@ -179,13 +194,69 @@ impl Sha256Hasher {
     /// Adds a field so that no two lists of fields hash alike: its length, then
     /// its bytes.
     pub fn update_field(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
     }
 
     /// The digest of everything added.
     pub fn finish(self) -> Sha256Digest {
-        Sha256Digest(self.0.finalize().into())
+        let mut digest = [0; 32];
+        for (byte, made) in digest.iter_mut().zip(self.0.finish().as_ref()) {
+            *byte = *made;
+        }
+        Sha256Digest(digest)
+    }
+}
+
+/// Makes the BLAKE3 of rows as they pass; a clone continues on its own.
+///
+/// Every row is hashed once to plan and once to send it. Without SHA instructions
+/// this is ten times as fast as SHA-256, but only in large blocks.
+#[derive(Debug, Clone)]
+pub struct RowsHasher {
+    hasher: blake3::Hasher,
+    /// Less than a block, not hashed yet.
+    pending: Vec<u8>,
+}
+
+impl Default for RowsHasher {
+    fn default() -> Self {
+        Self {
+            hasher: blake3::Hasher::new(),
+            pending: Vec::with_capacity(Self::BLOCK),
+        }
+    }
+}
+
+impl RowsHasher {
+    /// As many chunks of BLAKE3 as the widest registers hash side by side.
+    const BLOCK: usize = 16 * blake3::CHUNK_LEN;
+
+    /// Nothing hashed yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let room = Self::BLOCK - self.pending.len();
+        let Some((first, rest)) = bytes.split_at_checked(room) else {
+            self.pending.extend_from_slice(bytes);
+            return;
+        };
+        self.pending.extend_from_slice(first);
+        self.hasher.update(&self.pending);
+        self.pending.clear();
+        let (blocks, rest) = rest.split_at(rest.len() - rest.len() % Self::BLOCK);
+        self.hasher.update(blocks);
+        self.pending.extend_from_slice(rest);
+    }
+
+    /// The digest of everything added so far.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.pending);
+        hasher.finalize().into()
     }
 }
 
@@ -239,6 +310,43 @@ mod tests {
 
         assert_eq!(digest.short_hex(8), "ba7816bf");
         assert_eq!(digest.short_base32(), "xj4bnp4pahh6uqkbidpf3lrceo");
+    }
+
+    #[test]
+    fn bytes_that_pass_in_pieces_have_the_digest_of_the_whole() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        for piece in [1, 55, 63, 64, 65, 200, 1_000] {
+            let mut hasher = Sha256Hasher::new();
+            let mut clones = Vec::new();
+            for part in bytes.chunks(piece) {
+                clones.push(hasher.clone());
+                hasher.update(part);
+            }
+
+            assert_eq!(hasher.finish(), Sha256Digest::of(&bytes), "{piece}");
+            for (count, clone) in clones.into_iter().enumerate() {
+                assert_eq!(clone.finish(), Sha256Digest::of(&bytes[..count * piece]));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_pass_in_pieces_have_the_digest_of_the_whole() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(70_000).collect();
+        for piece in [1, 100, 16_383, 16_384, 16_385, 40_000, 70_000] {
+            let mut hasher = RowsHasher::new();
+            let mut added = 0;
+            for part in bytes.chunks(piece) {
+                hasher.update(part);
+                added += part.len();
+                if piece > 1 {
+                    let whole = blake3::hash(&bytes[..added]);
+                    assert_eq!(&hasher.digest(), whole.as_bytes(), "{piece} {added}");
+                }
+            }
+
+            assert_eq!(&hasher.clone().digest(), blake3::hash(&bytes).as_bytes());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::digest::{Sha256Digest, Sha256Hasher};
+use super::digest::{RowsHasher, Sha256Digest, Sha256Hasher};
 use super::kinds::VariableType;
 
 const PREFIX: &str = "ri1";
@@ -209,11 +209,13 @@ pub fn slug(text: &str) -> String {
     }
 }
 
-/// Makes the digest of a part from its encoded rows as they pass. The source
-/// comes last, so that rows can be tried against parts of a renamed source.
+/// Makes the digest of a part from its encoded rows as they pass: a SHA-256 over
+/// owner, schema, the BLAKE3 of the rows, and source. The source comes last, so
+/// that rows can be tried against parts of a renamed source.
 #[derive(Debug, Clone)]
 pub struct PartHasher {
-    hasher: Sha256Hasher,
+    head: Sha256Hasher,
+    rows: RowsHasher,
 }
 
 impl PartHasher {
@@ -222,27 +224,31 @@ impl PartHasher {
         owner: &SourceKey,
         schema: impl IntoIterator<Item = (&'a str, VariableType)>,
     ) -> Self {
-        let mut hasher = Sha256Hasher::new();
-        hasher.update_field(b"rows");
-        hasher.update_field(owner.as_str().as_bytes());
+        let mut head = Sha256Hasher::new();
+        head.update_field(b"rows");
+        head.update_field(owner.as_str().as_bytes());
         let mut words = Sha256Hasher::new();
         for (name, kind) in schema {
             words.update_field(name.as_bytes());
             words.update_field(kind.as_str().as_bytes());
         }
-        hasher.update(words.finish().as_bytes());
-        Self { hasher }
+        head.update(words.finish().as_bytes());
+        Self {
+            head,
+            rows: RowsHasher::new(),
+        }
     }
 
     /// Adds one encoded row: a JSON object without line breaks.
     pub fn row(&mut self, encoded: &[u8]) {
-        self.hasher.update(encoded);
-        self.hasher.update(b"\n");
+        self.rows.update(encoded);
+        self.rows.update(b"\n");
     }
 
     /// The digest of all rows so far, as rows of `source`.
     pub fn digest(&self, source: &SourceKey) -> String {
-        let mut hasher = self.hasher.clone();
+        let mut hasher = self.head.clone();
+        hasher.update(&self.rows.digest());
         hasher.update_field(source.as_str().as_bytes());
         hasher.finish().short_base32()
     }
@@ -323,7 +329,7 @@ mod tests {
 
         assert_eq!(
             name.to_string(),
-            "ri1_readings_2026_63a4d538_8fddece8_40_2_ze2bfo4h4z36l7ve7sizdrgpdm_01234567"
+            "ri1_readings_2026_63a4d538_8fddece8_40_2_wkqscrw4s7ce36rrg5lchk67yb_01234567"
         );
     }
 

@@ -292,10 +292,6 @@ impl From<SettingsError> for Failure {
                 "settings/no-state-folder",
                 "name one with `--state-dir DIR`, or keep no state with `--state-dir none`",
             ),
-            SettingsError::ChunkTooLarge { .. } => (
-                "settings/chunk-too-large",
-                "raise `--max-memory` or lower `--chunk-size`",
-            ),
         };
         Self::of(ExitCode::Usage, code, &error).hint(hint)
     }

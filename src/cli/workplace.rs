@@ -121,7 +121,7 @@ impl Workplace {
             connection,
             state,
         } = args.remote;
-        let transfer = Transfer::of(transfer).map_err(Failure::from)?;
+        let transfer = Transfer::of(transfer);
         let connection = Connection::of(connection, environment).map_err(Failure::from)?;
         let location = state_location(state, environment).map_err(Failure::from)?;
         let instance = state.instance.as_deref();

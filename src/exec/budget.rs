@@ -2,7 +2,6 @@
 //! waits while it holds any.
 
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::base::CancelToken;
 
@@ -33,20 +32,9 @@ impl Budget {
     /// Waits until `bytes` are free. More than the whole budget counts as the
     /// whole budget. `None` when cancelled.
     pub(super) fn reserve(&self, bytes: u64, cancel: &CancelToken) -> Option<Reserved<'_>> {
-        // A wait in steps, because the token has its own condition variable.
-        const STEP: Duration = Duration::from_millis(50);
         let bytes = bytes.min(self.total);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while *free < bytes {
-            if cancel.is_cancelled() {
-                return None;
-            }
-            free = self
-                .freed
-                .wait_timeout(free, STEP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = cancel.wait_for(&self.freed, free, |free| *free >= bytes)?;
         *free -= bytes;
         Some(Reserved {
             budget: self,

@@ -255,18 +255,8 @@ impl Window {
     }
 
     fn enter(this: &Arc<Self>, cancel: &CancelToken) -> Option<Permit> {
-        const STEP: Duration = Duration::from_millis(50);
-        let mut open = this.open.lock().unwrap_or_else(PoisonError::into_inner);
-        while *open >= OPEN_BATCHES {
-            if cancel.is_cancelled() {
-                return None;
-            }
-            open = this
-                .closed
-                .wait_timeout(open, STEP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let open = this.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = cancel.wait_for(&this.closed, open, |open| *open < OPEN_BATCHES)?;
         if cancel.is_cancelled() {
             return None;
         }

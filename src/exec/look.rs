@@ -12,7 +12,7 @@ use super::error::StepError;
 use super::files::FileJob;
 use super::rows::SentPart;
 use crate::base::{ByteCount, Md5Digest, PartIdentity, PartName, SourceKey, TableRef, Version};
-use crate::plan::{JobContent, JobPlan, RowsInputPlan};
+use crate::plan::{JobContent, JobPlan};
 use crate::redivis::{RemoteFile, RemoteUpload, UploadStatus};
 
 /// How long a listing may lag behind.
@@ -29,9 +29,10 @@ pub(super) struct Wanted {
     pub(super) owner: SourceKey,
     /// Each part that must be there exactly once.
     pub(super) identities: Vec<PartIdentity>,
-    /// The sources that they are all of: nothing else of these may be there. Of row
-    /// sources with the slug of their parts, since two paths can have one key.
-    pub(super) sources: BTreeSet<(SourceKey, Option<String>)>,
+    /// The sources that they are all of: nothing else of these may be there. Each with
+    /// the slug of its parts, since two paths can have one key; without one where the
+    /// manifest can name the parts otherwise.
+    pub(super) sources: BTreeMap<SourceKey, Option<String>>,
     /// Whether parts count by rows (rows) or by status (bulk uploads).
     pub(super) by_rows: bool,
     /// Names in released versions: a draft may list what it inherits.
@@ -45,11 +46,6 @@ pub(super) fn released_parts(plan: &JobPlan) -> BTreeSet<PartIdentity> {
         .filter_map(|upload| PartName::parse(&upload.name))
         .map(|name| name.identity)
         .collect()
-}
-
-fn source_of(input: &RowsInputPlan) -> (SourceKey, Option<String>) {
-    let slug = input.cuts.first().map(|cut| cut.identity.slug.clone());
-    (input.input.key.clone(), slug)
 }
 
 impl Wanted {
@@ -76,7 +72,10 @@ impl Wanted {
                     identities: kept
                         .chain(pieces.map(|piece| piece.identity.clone()))
                         .collect(),
-                    sources: inputs.iter().map(source_of).collect(),
+                    sources: inputs
+                        .iter()
+                        .map(|input| (input.input.key.clone(), Some(input.input.slug())))
+                        .collect(),
                     by_rows: true,
                     released: released(),
                 })
@@ -133,9 +132,8 @@ impl Wanted {
     }
 
     fn is_of_sources(&self, identity: &PartIdentity) -> bool {
-        let source = || identity.source.clone();
-        let slug = Some(identity.slug.clone());
-        self.sources.contains(&(source(), slug)) || self.sources.contains(&(source(), None))
+        let slug = self.sources.get(&identity.source);
+        slug.is_some_and(|slug| slug.as_ref().is_none_or(|slug| *slug == identity.slug))
     }
 
     fn ours(&self, listed: &[RemoteUpload]) -> Vec<(PartName, RemoteUpload)> {
@@ -371,7 +369,7 @@ mod tests {
         let wanted = Wanted {
             owner: SourceKey::owner("m", "j"),
             identities: vec![part("a")],
-            sources: BTreeSet::from([(SourceKey::source("a.csv"), Some("a".to_owned()))]),
+            sources: BTreeMap::from([(SourceKey::source("a.csv"), Some("a".to_owned()))]),
             by_rows: true,
             released: BTreeSet::new(),
         };

@@ -350,7 +350,7 @@ fn local_md5(
     ) {
         Ok((md5, _)) => Ok(Ok(md5)),
         Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
-        Err(error) => Ok(Err(error.about(&file.shown))),
+        Err(error) => Ok(Err(error.about(&file.shown()))),
     }
 }
 
@@ -373,7 +373,7 @@ fn subject_of(
         Subject::File(FileSubject {
             name: file.name.clone(),
             path: file.path(root),
-            shown: file.shown.to_string(),
+            shown: file.shown(),
             local: file.fingerprint,
             md5,
             before,

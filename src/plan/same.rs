@@ -117,16 +117,13 @@ mod tests {
     use crate::base::Fingerprint;
 
     fn local(name: &str, size: u64) -> LocalFile {
-        LocalFile {
-            name: name.parse().unwrap(),
-            shown: name.into(),
-            fingerprint: Fingerprint {
-                inode: 1,
-                size,
-                mtime_ns: 0,
-                ctime_ns: 0,
-            },
-        }
+        let fingerprint = Fingerprint {
+            inode: 1,
+            size,
+            mtime_ns: 0,
+            ctime_ns: 0,
+        };
+        LocalFile::new(name.parse().unwrap(), name.into(), &"".into(), fingerprint)
     }
 
     fn remote(id: usize, (name, size, md5): (char, u64, Option<u8>)) -> RemoteFile {

@@ -30,9 +30,9 @@ pub(super) fn compare(
         };
         proof.stored += 1;
         let path = local.path(against.manifest.root.as_path());
-        let ours = File::open(path).map_err(ProofError::local(&local.shown))?;
+        let ours = File::open(path).map_err(ProofError::local(&local.shown()))?;
         let theirs = stored.open().map_err(ProofError::stored(name))?;
-        let parted = first_difference((&local.shown, ours), (name, theirs), against.cancel)?;
+        let parted = first_difference((&local.shown(), ours), (name, theirs), against.cancel)?;
         if let Some(offset) = parted {
             proof.differences.different += 1;
             proof.example(|| format!("`{name}` differs from byte {offset} on"));

@@ -178,9 +178,19 @@ impl Times {
         Some(answered.saturating_duration_since(self.content_ended?))
     }
 
-    /// Adds all of it, of an exchange with this start and end.
-    pub(super) fn tell(&self, effort: &Effort, started: Instant, ended: Instant) {
-        let content_ended = self.content_ended.unwrap_or(started);
+    /// Adds all of it, of an exchange with this start and end. Content that did not go
+    /// out whole took all of the time.
+    pub(super) fn tell(
+        &self,
+        effort: &Effort,
+        has_content: bool,
+        (started, ended): (Instant, Instant),
+    ) {
+        let content_ended = match self.content_ended {
+            Some(at) => at,
+            None if has_content => ended,
+            None => started,
+        };
         let content = content_ended.saturating_duration_since(started);
         effort.add(Activity::Disk, self.disk);
         effort.add(Activity::Hashing, self.hashing);

@@ -36,6 +36,13 @@ impl Method {
             Self::Delete => "DELETE",
         }
     }
+
+    pub(super) const fn is_reading(self) -> bool {
+        match self {
+            Self::Get | Self::Head => true,
+            Self::Post | Self::Put | Self::Patch | Self::Delete => false,
+        }
+    }
 }
 
 impl fmt::Display for Method {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::endpoint::Origin;
+use super::error::{ApiErrorKind, Failure};
 use super::pacer::Pacer;
+use super::retry::RetryPolicy;
 use super::width::Width;
 
 /// The way to one origin, shared by all workers.
@@ -13,6 +16,18 @@ use super::width::Width;
 pub(super) struct Lane {
     pub(super) pacer: Pacer,
     pub(super) width: Width,
+}
+
+impl Lane {
+    /// Holds everybody back as a failure asks for.
+    pub(super) fn heed(&self, failure: &Failure, retry: &RetryPolicy) {
+        if failure.kind == ApiErrorKind::RateLimited {
+            self.pacer.refused(retry.scale);
+        }
+        if let Some(asked) = failure.retry_after {
+            self.pacer.pause(Instant::now(), retry.scaled(asked));
+        }
+    }
 }
 
 /// The lanes of a client, each made when it is first used.

@@ -1,11 +1,15 @@
 //! The MD5 of a whole file while its parts are sent, possibly not in order: what
 //! was hashed once is not hashed again, what was skipped is read first.
 //!
-//! Kept apart from the sending, since hashing is the slowest stage of a transfer
-//! and will get a thread of its own.
+//! Hashing is the slowest stage of a transfer. Of a large one it is done beside the
+//! sending, on a thread of its own, as long as there are cores for it.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use crate::base::Md5Digest;
 use crate::base::digest::Md5Hasher;
@@ -13,24 +17,128 @@ use crate::base::digest::Md5Hasher;
 use super::body::SourceChanged;
 
 const BUFFER: usize = 256 << 10;
+/// From here on a thread is worth its cost.
+const LARGE: u64 = 1 << 20;
+/// Blocks that wait for the thread.
+const BLOCKS: usize = 4;
+
+/// How many threads may hash at once: one for each core but the one that sends.
+#[derive(Debug, Clone)]
+pub(super) struct Hashers {
+    free: Arc<AtomicUsize>,
+}
+
+impl Hashers {
+    pub(super) fn new() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            free: Arc::new(AtomicUsize::new((cores - 1).max(1))),
+        }
+    }
+
+    fn take(&self) -> Option<Seat> {
+        let less = |free: usize| free.checked_sub(1);
+        let taken = self
+            .free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        taken.ok().map(|_| Seat(Arc::clone(&self.free)))
+    }
+}
+
+/// The right to one thread; given back when dropped.
+#[derive(Debug)]
+struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
 
 /// An MD5 of a file from its first byte up to `hashed`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RunningMd5 {
-    hasher: Md5Hasher,
+    hashers: Hashers,
+    place: Place,
     hashed: u64,
 }
 
+/// Where it is made.
+#[derive(Debug)]
+enum Place {
+    Here(Md5Hasher),
+    Beside(Beside),
+}
+
+/// A thread that hashes what it is sent.
+#[derive(Debug)]
+struct Beside {
+    blocks: SyncSender<Vec<u8>>,
+    /// Blocks that were hashed, to be filled again.
+    spare: Receiver<Vec<u8>>,
+    thread: JoinHandle<Md5Hasher>,
+    _seat: Seat,
+}
+
+impl Beside {
+    /// `None`: no core or no thread is left.
+    fn start(hashers: &Hashers, hasher: &Md5Hasher) -> Option<Self> {
+        let seat = hashers.take()?;
+        let (blocks, waiting) = sync_channel(BLOCKS);
+        let (hashed, spare) = channel();
+        let hasher = hasher.clone();
+        let thread = thread::Builder::new()
+            .name("md5".to_owned())
+            .spawn(move || hash(hasher, &waiting, &hashed))
+            .ok()?;
+        Some(Self {
+            blocks,
+            spare,
+            thread,
+            _seat: seat,
+        })
+    }
+
+    /// Hands on a copy; waits while too many wait already.
+    fn feed(&self, bytes: &[u8]) {
+        let mut block = self.spare.try_recv().unwrap_or_default();
+        block.clear();
+        block.extend_from_slice(bytes);
+        // A thread that is gone has panicked, which `finish` tells.
+        self.blocks.send(block).ok();
+    }
+
+    fn finish(self) -> Md5Hasher {
+        drop(self.blocks);
+        match self.thread.join() {
+            Ok(hasher) => hasher,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn hash(mut hasher: Md5Hasher, waiting: &Receiver<Vec<u8>>, hashed: &Sender<Vec<u8>>) -> Md5Hasher {
+    for block in waiting {
+        hasher.update(&block);
+        hashed.send(block).ok();
+    }
+    hasher
+}
+
 impl RunningMd5 {
-    pub(super) fn new() -> Self {
-        Self::default()
+    pub(super) fn new(hashers: &Hashers) -> Self {
+        Self {
+            hashers: hashers.clone(),
+            place: Place::Here(Md5Hasher::new()),
+            hashed: 0,
+        }
     }
 
     /// A pass over the file begins at `offset`. From the first byte everything is
     /// hashed anew, so that the digest is of what the last pass sent.
     pub(super) fn start_at(&mut self, offset: u64) {
         if offset == 0 {
-            *self = Self::new();
+            *self = Self::new(&self.hashers);
         }
     }
 
@@ -42,9 +150,22 @@ impl RunningMd5 {
         };
         let known = usize::try_from(known).unwrap_or(usize::MAX);
         if let Some(new) = bytes.get(known..) {
-            self.hasher.update(new);
-            self.hashed += new.len() as u64;
+            self.add(new);
         }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if let Place::Here(hasher) = &self.place
+            && self.hashed >= LARGE
+            && let Some(beside) = Beside::start(&self.hashers, hasher)
+        {
+            self.place = Place::Beside(beside);
+        }
+        match &mut self.place {
+            Place::Here(hasher) => hasher.update(bytes),
+            Place::Beside(beside) => beside.feed(bytes),
+        }
+        self.hashed += bytes.len() as u64;
     }
 
     /// Reads the file up to `to`, as far as it was not hashed yet.
@@ -60,8 +181,7 @@ impl RunningMd5 {
             match file.read(&mut buffer[..wanted]) {
                 Ok(0) => return Err(io::Error::other(SourceChanged)),
                 Ok(read) => {
-                    self.hasher.update(&buffer[..read]);
-                    self.hashed += read as u64;
+                    self.add(&buffer[..read]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -72,7 +192,10 @@ impl RunningMd5 {
 
     /// The digest of everything hashed.
     pub(super) fn finish(self) -> Md5Digest {
-        self.hasher.finish()
+        match self.place {
+            Place::Here(hasher) => hasher.finish(),
+            Place::Beside(beside) => beside.finish().finish(),
+        }
     }
 }
 
@@ -87,7 +210,7 @@ mod tests {
         let content: Vec<u8> = (0..=255).cycle().take(5000).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&content).unwrap();
-        let mut md5 = RunningMd5::new();
+        let mut md5 = RunningMd5::new(&Hashers::new());
 
         md5.feed(0, &content[..1000]);
         md5.feed(500, &content[500..1500]);
@@ -98,8 +221,43 @@ mod tests {
     }
 
     #[test]
+    fn a_large_file_is_hashed_beside_and_as_it_would_be_here() {
+        let content: Vec<u8> = (0..=250).cycle().take((3 << 20) + 7).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&content).unwrap();
+        let hashers = Hashers {
+            free: Arc::new(AtomicUsize::new(1)),
+        };
+        let mut one = RunningMd5::new(&hashers);
+        let mut other = RunningMd5::new(&hashers);
+        let half = content.len() / 2;
+        for (block, at) in content[..half].chunks(10_000).zip((0..).step_by(10_000)) {
+            one.feed(at, block);
+            other.feed(at, block);
+        }
+
+        assert!(matches!(one.place, Place::Beside(_)));
+        assert!(matches!(other.place, Place::Here(_)));
+        one.catch_up(&mut file, content.len() as u64).unwrap();
+        other.catch_up(&mut file, content.len() as u64).unwrap();
+        assert_eq!(one.finish(), Md5Digest::of(&content));
+        assert_eq!(other.finish(), Md5Digest::of(&content));
+        assert_eq!(hashers.free.load(Ordering::Acquire), 1);
+
+        // A pass that begins again has its thread's seat back.
+        let mut again = RunningMd5::new(&hashers);
+        again.feed(0, &content);
+        again.feed(content.len() as u64, b"x");
+        assert_eq!(hashers.free.load(Ordering::Acquire), 0);
+        again.start_at(0);
+        assert_eq!(hashers.free.load(Ordering::Acquire), 1);
+        again.feed(0, b"abc");
+        assert_eq!(again.finish(), Md5Digest::of(b"abc"));
+    }
+
+    #[test]
     fn a_pass_from_the_first_byte_forgets_what_was_hashed() {
-        let mut md5 = RunningMd5::new();
+        let mut md5 = RunningMd5::new(&Hashers::new());
 
         md5.feed(0, b"abd");
         md5.start_at(1);
@@ -114,6 +272,10 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"abc").unwrap();
 
-        assert!(RunningMd5::new().catch_up(&mut file, 4).is_err());
+        assert!(
+            RunningMd5::new(&Hashers::new())
+                .catch_up(&mut file, 4)
+                .is_err()
+        );
     }
 }

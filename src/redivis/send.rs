@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Sink};
 use super::body::{Body, Outgoing, Throttle};
 use super::endpoint::{Endpoint, Origin, decode};
-use super::error::{ApiError, ApiErrorKind, Failure, Method, Subject};
+use super::error::{ApiError, ApiErrorKind, Failure, Subject};
 use super::http::{AgentOptions, Head, Line, SetupError, length_of};
 use super::lane::{Lane, Lanes};
+use super::md5::Hashers;
 use super::pacer::{Bandwidth, RateLimit, http_date_ms, retry_after};
 use super::request::{Answered, Repeat, Request, Target};
 use super::retry::{Backoff, Call, Wait, WaitReason};
@@ -35,6 +36,7 @@ pub struct Http {
     /// API calls under way that change something.
     effects: AtomicU64,
     streams: AtomicU64,
+    pub(super) hashers: Hashers,
 }
 
 impl fmt::Debug for Http {
@@ -69,6 +71,7 @@ impl Http {
             effort: Effort::default(),
             effects: AtomicU64::new(0),
             streams: AtomicU64::new(0),
+            hashers: Hashers::new(),
             settings,
         })
     }
@@ -192,12 +195,14 @@ impl Http {
     ) -> Result<Answer, (Failure, Attempted)> {
         let before = |failure| (failure, Attempted::No);
         let stopped = || before(Failure::new(ApiErrorKind::Cancelled, false));
+        // A place first, and held to the end: who gets it next must see the pause that this
+        // attempt may begin.
+        let enter = || place.lane.width.enter(call.cancel);
+        let going = self.effort.during(Activity::Width, enter);
+        let going = going.ok_or_else(stopped)?;
         if !self.take_turn(call, request, place, trial.attempts + 1) {
             return Err(stopped());
         }
-        let waiting = Instant::now();
-        let going = place.lane.width.enter(call.cancel).ok_or_else(stopped)?;
-        self.effort.add(Activity::Width, waiting.elapsed());
         let token = if place.may_have_token {
             self.settings.token.current().map_err(|error| {
                 before(Failure::new(ApiErrorKind::Unauthorized, false).with_source(error))
@@ -227,17 +232,18 @@ impl Http {
             through_proxy: place.through_proxy,
         };
         let started = Instant::now();
-        let has_effect = is_metered(request) && !is_reading(request.method);
+        let has_effect = is_metered(request) && !request.method.is_reading();
         self.effects
             .fetch_add(u64::from(has_effect), Ordering::Relaxed);
         let result = self.line.exchange(&head, &mut outgoing, length, sink);
         self.effects
             .fetch_sub(u64::from(has_effect), Ordering::Relaxed);
-        outgoing.times.tell(&self.effort, started, Instant::now());
-        let is_content = !is_metered(request) && !is_reading(request.method);
+        outgoing
+            .times
+            .tell(&self.effort, length > 0, (started, Instant::now()));
+        let is_content = !is_metered(request) && !request.method.is_reading();
         let answer_time = outgoing.times.answer().filter(|_| is_content);
-        going.answered(load_of(&result, answer_time));
-        drop(going);
+        going.answered(started, load_of(&result, answer_time));
         let (status, received_bytes) = match &result {
             Ok(answer) => (Some(answer.status), answer.received),
             Err(failure) => (failure.status, 0),
@@ -273,7 +279,9 @@ impl Http {
         if (200..300).contains(&answer.status) || request.also_good.contains(&answer.status) {
             return Ok(answer);
         }
-        Err((self.failure_of(&answer, &secrets), attempted))
+        let failure = self.failure_of(&answer, &secrets);
+        place.lane.heed(&failure, &self.settings.retry);
+        Err((failure, attempted))
     }
 
     /// Waits until this request may go out. `false`: the run was asked to stop.
@@ -425,13 +433,6 @@ fn load_of(result: &Result<Answer, Failure>, answer_time: Option<Duration>) -> L
 /// Whether a request counts as a call of the API.
 fn is_metered(request: &Request<'_>) -> bool {
     matches!(request.target, Target::Api(_))
-}
-
-fn is_reading(method: Method) -> bool {
-    match method {
-        Method::Get | Method::Head => true,
-        Method::Post | Method::Put | Method::Patch | Method::Delete => false,
-    }
 }
 
 /// Where a request really goes.

@@ -137,7 +137,7 @@ pub fn send_session(
         call: &counted,
         session: session.url,
         chunk: (session.chunk / CHUNK_QUANTUM).max(1) * CHUNK_QUANTUM,
-        md5: RunningMd5::new(),
+        md5: RunningMd5::new(&writer.http().hashers),
         offset: resumed_at,
         reached: resumed_at,
         stalls: 0,

@@ -130,7 +130,7 @@ pub fn put_plain(
     url: &SignedUrl,
     source: &mut TransferSource<'_>,
 ) -> Result<Transferred, TransferError> {
-    let mut md5 = RunningMd5::new();
+    let mut md5 = RunningMd5::new(&writer.http().hashers);
     let sent = std::sync::atomic::AtomicU64::new(0);
     let counted = Call {
         on_bytes: &|bytes| {

@@ -1,6 +1,6 @@
 //! How far the attempts of one request have come, and whether another follows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::body::Progress;
 use super::error::{ApiErrorKind, Failure, RetryClass};
@@ -58,7 +58,6 @@ impl<'a> Trial<'a> {
         failure: &Failure,
         attempted: Attempted,
     ) -> Next {
-        let now = Instant::now();
         if failure.kind == ApiErrorKind::Unauthorized {
             let Attempted::With(Some(token)) = attempted else {
                 return Next::GiveUp;
@@ -67,12 +66,6 @@ impl<'a> Trial<'a> {
                 !self.was_renewed && matches!(settings.token.renewed(&token), Ok(Some(_)));
             self.was_renewed = true;
             return if renewed { Next::AtOnce } else { Next::GiveUp };
-        }
-        if failure.kind == ApiErrorKind::RateLimited {
-            pacer.refused(settings.retry.scale);
-        }
-        if let Some(asked) = failure.retry_after {
-            pacer.pause(now, settings.retry.scaled(asked));
         }
         if request.repeat == Repeat::ByCaller {
             return Next::GiveUp;

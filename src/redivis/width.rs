@@ -26,7 +26,7 @@ struct State {
     /// Below this each good answer adds one, above it a round of them does.
     threshold: f64,
     lowest: f64,
-    /// What began before this says nothing new of an overload.
+    /// What was sent before this says nothing new of an overload.
     cut_at: Option<Instant>,
     answers: Answers,
 }
@@ -43,7 +43,6 @@ struct Answers {
 #[derive(Debug)]
 pub(super) struct Going<'w> {
     width: &'w Width,
-    began: Instant,
 }
 
 /// What an answer says of the load.
@@ -77,24 +76,10 @@ impl Width {
 
     /// Waits until one more may be under way. `None`: the run was asked to stop.
     pub(super) fn enter(&self, cancel: &CancelToken) -> Option<Going<'_>> {
-        // A wait in steps, because the token has its own condition variable.
-        const STEP: Duration = Duration::from_millis(50);
-        let mut state = self.lock();
-        while state.under_way >= whole(state.allowed) {
-            if cancel.is_cancelled() {
-                return None;
-            }
-            state = self
-                .freed
-                .wait_timeout(state, STEP)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let has_room = |state: &State| state.under_way < whole(state.allowed);
+        let mut state = cancel.wait_for(&self.freed, self.lock(), has_room)?;
         state.under_way += 1;
-        Some(Going {
-            width: self,
-            began: Instant::now(),
-        })
+        Some(Going { width: self })
     }
 
     /// The fewest that were allowed at once so far.
@@ -108,10 +93,10 @@ impl Width {
 }
 
 impl Going<'_> {
-    /// What came of it.
-    pub(super) fn answered(&self, load: Load) {
+    /// What came of what was sent at this time.
+    pub(super) fn answered(&self, sent: Instant, load: Load) {
         let mut state = self.width.lock();
-        let is_news = state.cut_at.is_none_or(|cut| self.began > cut);
+        let is_news = state.cut_at.is_none_or(|cut| sent > cut);
         match load {
             Load::Overloaded if is_news => state.cut(0.5, 1.0),
             Load::Overloaded | Load::Unknown => {}
@@ -195,7 +180,8 @@ mod tests {
     /// So many requests one after the other.
     fn rounds(width: &Width, count: usize, load: Load) {
         for _ in 0..count {
-            width.enter(&CancelToken::new()).unwrap().answered(load);
+            let going = width.enter(&CancelToken::new()).unwrap();
+            going.answered(Instant::now(), load);
         }
     }
 
@@ -218,8 +204,9 @@ mod tests {
         let width = Width::new(8);
         let cancel = CancelToken::new();
         let all: Vec<_> = (0..8).map(|_| width.enter(&cancel).unwrap()).collect();
+        let sent = Instant::now();
         for one in &all {
-            one.answered(Load::Overloaded);
+            one.answered(sent, Load::Overloaded);
         }
         assert_eq!(allowed(&width), 4);
         drop(all);

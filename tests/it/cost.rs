@@ -1,10 +1,10 @@
-//! What a plan costs: calls, and bytes read from disk.
+//! What a plan costs: calls, and bytes read from disk; what the report says of time.
 
 use std::path::Path;
 
 use redivis_ingest::sandbox::Character;
 
-use crate::harness::{SCANS, World, under_both};
+use crate::harness::{SCANS, World, noise, under_both};
 
 /// Planning's calls for so many unchanged files.
 fn calls(character: Character, files: usize) -> usize {
@@ -52,14 +52,14 @@ fn spoil_digests(state: &Path) -> usize {
     spoiled
 }
 
-/// Links to files that are too old to be changing still.
-fn link_old_files(world: &World) -> usize {
-    let icons = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/data/icons");
-    std::fs::create_dir_all(world.path("data")).unwrap();
+/// Links to files of the examples, which are too old to be changing still.
+fn link_old_files(world: &World, of: &str, to: &str) -> usize {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/data");
+    std::fs::create_dir_all(world.path(to)).unwrap();
     let mut count = 0;
-    for entry in std::fs::read_dir(icons).unwrap() {
+    for entry in std::fs::read_dir(examples.join(of)).unwrap() {
         let path = entry.unwrap().path();
-        let link = world.path("data").join(path.file_name().unwrap());
+        let link = world.path(to).join(path.file_name().unwrap());
         std::os::unix::fs::symlink(path, link).unwrap();
         count += 1;
     }
@@ -70,7 +70,7 @@ fn link_old_files(world: &World) -> usize {
 fn a_file_that_a_run_sent_is_not_read_again_to_be_compared() {
     under_both(|world| {
         world.manifest(SCANS);
-        let count = link_old_files(&world);
+        let count = link_old_files(&world, "icons", "data");
         world.run(&[]).exits(0);
 
         // Sent, verified, and remembered: a plan that read the files would find
@@ -97,4 +97,66 @@ fn a_file_that_was_just_written_is_read_again() {
         assert_eq!(spoil_digests(&world.state()), 0);
         world.plan(&["--detailed-exitcode"]).exits(0);
     });
+}
+
+const QUAKES: &str = "
+jobs:
+  - name: quakes
+    table: quakes
+    rows: [{ ndjson: 'rows/*.ndjson' }]
+    schema: { id: { type: string, from: /id } }
+    extra_columns: drop
+";
+
+/// What the report says that the newest run's time went into.
+fn spent_on(world: &World) -> Vec<String> {
+    let spent = world.report()["requests"]["spent"].clone();
+    let spent = spent.as_array().unwrap().iter();
+    let total: f64 = spent
+        .clone()
+        .map(|one| one["percent"].as_f64().unwrap())
+        .sum();
+    assert!((99.0..=101.0).contains(&total), "{total}");
+    spent
+        .map(|one| one["on"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_report_says_what_the_time_of_the_workers_went_into() {
+    let world = World::new(Character::Friendly);
+    let encoding = "encoding rows".to_owned();
+    link_old_files(&world, "earthquakes", "rows");
+    world.manifest(QUAKES);
+
+    // The plan has cut them once; the run alone encodes them after that.
+    world.plan(&[]).exits(0);
+    world.run(&[]).exits(0);
+    let spent = spent_on(&world);
+    assert!(spent.contains(&encoding), "{spent:?}");
+    assert!(spent.contains(&"waiting for answers".to_owned()));
+    world.run(&[]).exits(0);
+    assert!(!spent_on(&world).contains(&encoding));
+
+    // Without a state the plan cuts them again, and nothing is left to send.
+    world.forget_state().run(&[]).exits(0);
+    let spent = spent_on(&world);
+    assert!(spent.contains(&encoding), "{spent:?}");
+    assert!(!spent.contains(&"MD5".to_owned()), "{spent:?}");
+
+    world
+        .manifest(SCANS)
+        .file("data/large", noise(7, 8 << 20))
+        .run(&[])
+        .exits(0);
+    let spent = spent_on(&world);
+    for activity in ["MD5", "reading files", "sending"] {
+        assert!(spent.contains(&activity.to_owned()), "{spent:?}");
+    }
+
+    // The plan alone has hashed it.
+    world.forget_state().run(&[]).exits(0);
+    let spent = spent_on(&world);
+    assert!(spent.contains(&"MD5".to_owned()), "{spent:?}");
+    assert!(!spent.contains(&"sending".to_owned()), "{spent:?}");
 }

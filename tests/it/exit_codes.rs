@@ -189,7 +189,7 @@ fn exit_64_when_the_command_line_is_wrong() {
     for args in [
         &["--transfers", "0"][..],
         &["--endpoint", "ftp://example.org"],
-        &["--chunk-size", "1GiB", "--max-memory", "64MiB"],
+        &["--chunk-size", "1000KiB"],
         &["--select", "nobody"],
         &["--tag", "nothing"],
         &["--shard", "3/3"],

@@ -114,9 +114,9 @@ pub struct TransferArgs {
     #[arg(short = 'j', long, value_name = "N", default_value = "16")]
     pub transfers: TransferCount,
     /// The size of one chunk of a resumable upload; a multiple of 256 KiB
-    #[arg(long, value_name = "SIZE", default_value = "16MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub chunk_size: ChunkSize,
-    /// Memory for chunks and payloads, whatever --transfers is
+    /// Memory for payloads of rows, whatever --transfers is
     #[arg(long, value_name = "SIZE", default_value = "128MiB")]
     pub max_memory: ByteCount,
     /// At most so many bytes per second, all transfers together

@@ -43,7 +43,7 @@ fn defaults_are_those_of_the_documentation() {
     let args = run("", &[]);
 
     assert_eq!(args.remote.transfer.transfers.get(), 16);
-    assert_eq!(args.remote.transfer.chunk_size.get(), ByteCount(16 << 20));
+    assert_eq!(args.remote.transfer.chunk_size.get(), ByteCount(64 << 20));
     assert_eq!(args.remote.transfer.max_memory, ByteCount(128 << 20));
     assert_eq!(args.remote.connection.timeout, Duration::from_secs(60));
     assert_eq!(args.lock_timeout, Duration::ZERO);

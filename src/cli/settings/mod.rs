@@ -37,14 +37,6 @@ pub enum SettingsError {
     /// No state folder can be named.
     #[error("no state folder: neither `XDG_STATE_HOME` nor `HOME` is set")]
     NoStateFolder,
-    /// One chunk must fit in the memory that is allowed.
-    #[error("`--chunk-size` {chunk} does not fit in `--max-memory` {memory}")]
-    ChunkTooLarge {
-        /// `--chunk-size`.
-        chunk: ByteCount,
-        /// `--max-memory`.
-        memory: ByteCount,
-    },
 }
 
 /// Where the API is.
@@ -175,7 +167,7 @@ pub struct Transfer {
     pub transfers: usize,
     /// Of one chunk of a resumable upload.
     pub chunk_size: ByteCount,
-    /// For chunks and payloads.
+    /// For payloads.
     pub max_memory: ByteCount,
     /// Bytes per second.
     pub bwlimit: Option<ByteCount>,
@@ -189,20 +181,16 @@ pub struct Transfer {
 
 impl Transfer {
     /// From flags.
-    pub fn of(args: &TransferArgs) -> Result<Self, SettingsError> {
-        let (chunk, memory) = (args.chunk_size.get(), args.max_memory);
-        if chunk > memory {
-            return Err(SettingsError::ChunkTooLarge { chunk, memory });
-        }
-        Ok(Self {
+    pub fn of(args: &TransferArgs) -> Self {
+        Self {
             transfers: args.transfers.get(),
-            chunk_size: chunk,
-            max_memory: memory,
+            chunk_size: args.chunk_size.get(),
+            max_memory: args.max_memory,
             bwlimit: args.bwlimit,
             tpslimit: args.tpslimit,
             compare: args.compare,
             deadline: args.deadline,
-        })
+        }
     }
 }
 

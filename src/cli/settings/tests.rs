@@ -143,18 +143,6 @@ fn state_lives_under_xdg() {
     assert_eq!(location("", &[]), Err(SettingsError::NoStateFolder));
 }
 
-#[test]
-fn a_chunk_must_fit_in_the_memory() {
-    let args = run_args("--chunk-size 64MiB --max-memory 32MiB", &environment(&[]));
-
-    let error = Transfer::of(&args.remote.transfer).unwrap_err();
-
-    assert_eq!(
-        error.to_string(),
-        "`--chunk-size` 64.0 MiB does not fit in `--max-memory` 32.0 MiB"
-    );
-}
-
 fn messages(flags: &str, is_terminal: bool, variables: &[(&str, &str)]) -> (Messages, Environment) {
     let environment = environment(variables).on_terminal(is_terminal);
     let line = format!("redivis-ingest schema {flags}");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pass::OnePass;
 use crate::base::digest::Sha256Hasher;
-use crate::base::{PartIdentity, PartName};
+use crate::base::{Activity, PartIdentity, PartName};
 use crate::manifest::{RowsSource, Variable};
 use crate::plan::context::PlanContext;
 use crate::source::rows::{
@@ -75,7 +75,9 @@ pub(super) fn pass(
         .map(|identity| one.candidate(identity))
         .collect();
     let cancel = context.call.cancel;
-    let pass = cut_source(reading, &listed, settings, &mut on_reject, cancel)?;
+    let cut = || cut_source(reading, &listed, settings, &mut on_reject, cancel);
+    let effort = context.reader.http().effort();
+    let pass = effort.during(Activity::Encoding, cut)?;
     remember(context, &key, &pass);
     Ok(pass)
 }

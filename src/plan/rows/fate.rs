@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lost::Lost;
-use super::pass::{RowsDraft, is_part_of};
+use super::pass::RowsDraft;
 use crate::base::{PartIdentity, SourceKey};
 use crate::manifest::{Job, OnMissing, OnReleased, OnRenamed, OnRowsChange, RowsSource};
 use crate::plan::context::PlanContext;
@@ -191,7 +191,7 @@ impl Fate<'_> {
         let mut draft = listing.draft.iter().map(|part| &part.name.identity);
         let mut released = listing.released.iter().map(|part| &part.name.identity);
         let is_own = |identity: &PartIdentity| {
-            is_part_of(identity, &input.input) && !self.kept.contains(identity)
+            input.input.is_source_of(identity) && !self.kept.contains(identity)
         };
         let has_own = draft.any(is_own) || released.any(is_own);
         let shown = input.input.shown.clone();
@@ -261,7 +261,7 @@ impl Fate<'_> {
         for part in &listing.draft {
             let identity = &part.name.identity;
             let is_kept = kept.contains(&identity);
-            let is_own = is_part_of(identity, &input.input);
+            let is_own = input.input.is_source_of(identity);
             if !is_kept && (!is_own || self.has_moved(identity, kept)) {
                 continue;
             }
@@ -383,7 +383,7 @@ impl Fate<'_> {
         let is_gone = |identity: &PartIdentity| {
             let mut inputs = content.inputs.iter().map(|input| &input.input);
             !unseen.contains(&identity.source)
-                && !inputs.any(|input| is_part_of(identity, input))
+                && !inputs.any(|input| input.is_source_of(identity))
                 && !kept.contains(&identity)
         };
         for part in self

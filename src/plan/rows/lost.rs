@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::pass::is_part_of;
 use crate::base::{PartIdentity, SourceKey};
 use crate::plan::listed::Listing;
 use crate::plan::merge::Mode;
@@ -33,7 +32,7 @@ impl<'a> Lost<'a> {
             .collect();
         let is_replaced = parts
             .iter()
-            .any(|part| inputs.iter().any(|input| is_part_of(part, &input.input)));
+            .any(|part| inputs.iter().any(|input| input.input.is_source_of(part)));
         Self { parts, is_replaced }
     }
 
@@ -45,7 +44,7 @@ impl<'a> Lost<'a> {
         kept: &[&PartIdentity],
     ) -> Vec<&'a PartIdentity> {
         let stands_for = |part: &PartIdentity| {
-            is_part_of(part, &input.input) || kept.iter().any(|one| one.source == part.source)
+            input.input.is_source_of(part) || kept.iter().any(|one| one.source == part.source)
         };
         let parts = self.parts.iter().copied();
         parts.filter(|part| stands_for(part)).collect()
@@ -60,6 +59,6 @@ impl<'a> Lost<'a> {
         has_moved: impl Fn(&PartIdentity) -> bool,
     ) -> bool {
         let mut released = listing.released.iter().map(|part| &part.name.identity);
-        self.is_replaced && released.any(|part| is_part_of(part, &input.input) && has_moved(part))
+        self.is_replaced && released.any(|part| input.input.is_source_of(part) && has_moved(part))
     }
 }

@@ -9,7 +9,7 @@ use rayon::iter::{
 
 use super::adopt::{Adoption, may_have_moved};
 use super::cache;
-use crate::base::{Activity, MergeStrategy, PartIdentity, SourceKey, VariableType};
+use crate::base::{MergeStrategy, PartIdentity, SourceKey, VariableType};
 use crate::manifest::{Job, OnRenamed, RowsSource, Schema, Variable};
 use crate::plan::context::PlanContext;
 use crate::plan::error::{PlanError, check_cancel};
@@ -282,11 +282,9 @@ pub(super) fn pass_one(
             .0
             .min(one.context.options.largest_payload),
         owner: one.owner.clone(),
-        slug: slug_of(input),
+        slug: input.slug(),
     };
-    let pass = || cache::pass(one, input, candidates, &settings);
-    let effort = one.context.reader.http().effort();
-    let pass = effort.during(Activity::Encoding, pass)?;
+    let pass = cache::pass(one, input, candidates, &settings)?;
     Ok(RowsInputPlan {
         input: input.clone(),
         cuts: pass.cuts,
@@ -295,24 +293,4 @@ pub(super) fn pass_one(
         rejects: pass.rejects,
         rounded: pass.rounded,
     })
-}
-
-/// Whether a part was delivered for this source. A key is short: two paths can have
-/// the same one.
-pub(super) fn is_part_of(identity: &PartIdentity, input: &RowInput) -> bool {
-    identity.source == input.key && identity.slug == slug_of(input)
-}
-
-/// The readable piece of the names of a source's parts.
-fn slug_of(input: &RowInput) -> String {
-    crate::base::part::slug(file_stem(&input.shown))
-}
-
-/// The file's name up to its first dot.
-fn file_stem(shown: &str) -> &str {
-    let name = shown.rsplit('/').next().unwrap_or(shown);
-    match name.split('.').next() {
-        Some(stem) if !stem.is_empty() => stem,
-        _ => name,
-    }
 }

@@ -2,14 +2,26 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::{Barrier, Once};
+use std::time::{Duration, Instant};
 
 use super::script::{Script, Step, answer, json, says};
 use super::{quietly, settings, table, writer_with};
 use crate::base::{Activity, SignedUrl, Version};
-use crate::redivis::{TransferSource, put_plain};
+use crate::redivis::{Call, TransferSource, Wait, Writer, put_plain};
 
 const TABLE: &str = r#"{"uri":"/tables/me.survey:next.scans","name":"scans"}"#;
+
+fn put(writer: &Writer, call: &Call<'_>, url: String, content: &[u8]) {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content).unwrap();
+    let mut source = TransferSource {
+        file: &mut file,
+        size: content.len() as u64,
+        unchanged: &|| true,
+    };
+    put_plain(writer, call, &SignedUrl::new(url), &mut source).unwrap();
+}
 
 /// Four workers, each with so many calls, against these answers.
 fn narrowest(steps: impl IntoIterator<Item = Step>, calls: usize) -> Option<usize> {
@@ -52,6 +64,42 @@ fn a_service_that_is_well_is_sent_as_many_as_there_are_workers() {
 }
 
 #[test]
+fn who_waits_for_a_place_sees_the_pause_that_begins_meanwhile() {
+    let refused = || says(429, &[("Retry-After", "1")], "");
+    let taken = std::iter::repeat_n(says(200, &[], "{}"), 4);
+    let server = Script::new([refused(), refused()].into_iter().chain(taken));
+    let mut settings = settings(&server);
+    settings.connections = 1;
+    settings.retry.scale = 0.2;
+    let writer = writer_with(settings);
+    // Content: calls of the API are spaced after a refusal besides.
+    let put = |call: &Call<'_>| put(&writer, call, server.url("/content"), b"small");
+    let is_paused = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            // They wait for the end of the first pause, and then for the one place.
+            scope.spawn(|| {
+                is_paused.wait();
+                quietly(put);
+            });
+        }
+        quietly(|call| {
+            let once = Once::new();
+            let on_wait = &|_: &Wait| {
+                once.call_once(|| {
+                    is_paused.wait();
+                });
+            };
+            put(&Call { on_wait, ..*call });
+        });
+    });
+
+    let at: Vec<Instant> = server.seen().iter().map(|seen| seen.at).collect();
+    assert_eq!(at.len(), 6);
+    assert!(at[2] - at[1] >= Duration::from_millis(200), "{at:?}");
+}
+
+#[test]
 fn a_head_and_a_small_body_are_one_write_and_a_large_body_is_whole() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -72,15 +120,7 @@ fn a_head_and_a_small_body_are_one_write_and_a_large_body_is_whole() {
     let writer = writer_with(settings(&unused));
     let large = [vec![b'x'; 300_000], b"end".to_vec()].concat();
     for content in [b"small".as_slice(), &large] {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(content).unwrap();
-        let mut source = TransferSource {
-            file: &mut file,
-            size: content.len() as u64,
-            unchanged: &|| true,
-        };
-        let url = SignedUrl::new(format!("{base}/content"));
-        quietly(|call| put_plain(&writer, call, &url, &mut source)).unwrap();
+        quietly(|call| put(&writer, call, format!("{base}/content"), content));
     }
 
     let (first, second) = server.join().unwrap();

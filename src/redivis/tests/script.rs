@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What to do with the next request, whichever connection it comes on.
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ pub(super) enum Step {
 /// One request.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
+    pub(super) at: Instant,
     pub(super) line: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
@@ -187,6 +189,7 @@ fn head(reader: &mut BufReader<TcpStream>) -> Option<(Seen, usize)> {
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
     let seen = Seen {
+        at: Instant::now(),
         line: lines.first()?.clone(),
         headers,
         body: Vec::new(),

@@ -66,7 +66,13 @@ fn a_good_run_says_so_with_its_figures() {
     let calls = between(&page, "<section id=\"requests\"", "</section>");
     assert!(calls.contains("<code>insertRows</code></td><td class=\"n\" data-v=\"4\">4</td>"));
     assert!(calls.contains("data-v=\"80.5\">80 ms</td><td class=\"n\" data-v=\"190\">190 ms"));
-    assert!(calls.contains("the API&#39;s rate limit and failed requests"));
+    for fact in [
+        "the API&#39;s rate limit and failed requests",
+        "<dt>time in</dt><dd>the API&#39;s rate limit 61.5 %, waiting for answers 30.2 %</dd>",
+        "at times held to 4 requests",
+    ] {
+        assert!(calls.contains(fact), "{fact}");
+    }
 }
 
 #[test]

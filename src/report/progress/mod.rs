@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::samples::{Recorder, Samples};
+use crate::base::CancelToken;
 use crate::event::Event;
 use bars::Bars;
 use indicatif::MultiProgress;
@@ -101,6 +102,8 @@ pub fn drain(
         mut recorder,
         elapsed_ms,
     } = recording;
+    // Nobody cancels it: events are passed on to the last one.
+    let gathering = CancelToken::new();
     'run: loop {
         let mut next = match events.recv_timeout(TICK) {
             Ok(event) => Some(event),
@@ -112,7 +115,7 @@ pub fn drain(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         // Being woken for each of many costs more than they do.
-        std::thread::park_timeout(GATHER);
+        gathering.wait(GATHER);
         while let Some(event) = next {
             if matches!(event, Event::RunFinished) {
                 reporter.event(&event);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -13,6 +14,7 @@ use crate::source::SourceError;
 use super::walk::{Found, shown_of, split_literal, tidy, walk_entry};
 use super::{
     LocalFile, ResolveOptions, Resolved, SkipReason, Skipped, SourceProblem, SourceProblemKind,
+    below,
 };
 
 /// Files whose room is given back at a time.
@@ -33,7 +35,7 @@ pub fn resolve_files(
         let walked = walk_entry(options, &entry.paths, source.symlinks)?;
         resolved.skipped.extend(walked.skipped);
         resolved.problems.extend(walked.problems);
-        let base = base_of(options, entry);
+        let base: Arc<str> = base_of(options, entry).into();
         let mut left = walked.found;
         while let Some(found) = left.pop() {
             // The one list shrinks as the other grows.
@@ -48,11 +50,7 @@ pub fn resolve_files(
                 continue;
             }
             match remote_name(&base, entry, &found) {
-                Ok(name) => files.push(LocalFile {
-                    name,
-                    shown: found.shown,
-                    fingerprint: found.fingerprint,
-                }),
+                Ok(name) => files.push(LocalFile::new(name, found.shown, &base, found.fingerprint)),
                 Err(kind) => resolved.problems.push(SourceProblem {
                     shown: found.shown.into(),
                     kind,
@@ -92,14 +90,7 @@ fn remote_name(
     entry: &FilesEntry,
     found: &Found,
 ) -> Result<FileName, SourceProblemKind> {
-    let below = match base {
-        "" => Some(&*found.shown),
-        _ => found
-            .shown
-            .strip_prefix(base)
-            .and_then(|rest| rest.strip_prefix('/')),
-    };
-    let Some(below) = below else {
+    let Some(below) = below(base, &found.shown) else {
         return Err(SourceProblemKind::NotBelowBase {
             base: base.to_owned(),
         });
@@ -117,8 +108,8 @@ fn remote_name(
 /// is one file.
 fn unique(mut files: Vec<LocalFile>, problems: &mut Vec<SourceProblem>) -> Vec<LocalFile> {
     files.sort_unstable_by(|a, b| {
-        (a.name.as_str().as_bytes(), a.shown.as_bytes())
-            .cmp(&(b.name.as_str().as_bytes(), b.shown.as_bytes()))
+        let by_name = a.name.as_str().as_bytes().cmp(b.name.as_str().as_bytes());
+        by_name.then_with(|| a.shown().cmp(&b.shown()))
     });
     // A second list of millions would fill memory.
     if files.windows(2).all(|pair| pair[0].name != pair[1].name) {
@@ -130,14 +121,14 @@ fn unique(mut files: Vec<LocalFile>, problems: &mut Vec<SourceProblem>) -> Vec<L
             kept.push(file);
             continue;
         };
-        if first.shown == file.shown {
+        let (other, shown) = (first.shown(), file.shown());
+        if other == shown {
             continue;
         }
         let name = file.name.to_string();
-        let other = String::from(&*first.shown);
-        let same_form = composed(&first.shown) == composed(&file.shown);
+        let same_form = composed(&other) == composed(&shown);
         problems.push(SourceProblem {
-            shown: file.shown.into(),
+            shown,
             kind: if same_form {
                 SourceProblemKind::FormTwins { name, other }
             } else {
@@ -162,9 +153,9 @@ fn find_case_twins(files: &[LocalFile], problems: &mut Vec<SourceProblem>) {
             && fold(&files[*first]).eq(fold(&files[*second]))
         {
             problems.push(SourceProblem {
-                shown: String::from(&*files[*second].shown),
+                shown: files[*second].shown(),
                 kind: SourceProblemKind::CaseTwins {
-                    other: String::from(&*files[*first].shown),
+                    other: files[*first].shown(),
                 },
             });
         }
@@ -209,16 +200,16 @@ fn find_folder_clashes(files: &[LocalFile], problems: &mut Vec<SourceProblem>) {
             let folder = name.split_at(at).0.as_bytes();
             let clash = files.binary_search_by(|one| one.name.as_str().as_bytes().cmp(folder));
             if let Ok(index) = clash {
-                reported.entry(index).or_insert(&file.shown);
+                reported.entry(index).or_insert(file);
             }
         }
         before = name;
     }
     for (index, other) in reported {
         problems.push(SourceProblem {
-            shown: String::from(&*files[index].shown),
+            shown: files[index].shown(),
             kind: SourceProblemKind::FolderClash {
-                other: String::from(&**other),
+                other: other.shown(),
             },
         });
     }

@@ -10,8 +10,9 @@ mod tables;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::base::{CancelToken, FileName, Fingerprint, SourceKey, UploadType};
+use crate::base::{CancelToken, FileName, Fingerprint, PartIdentity, SourceKey, UploadType, part};
 
 pub use files::resolve_files;
 pub use place::literal_place;
@@ -35,17 +36,61 @@ pub struct ResolveOptions<'a> {
 pub struct LocalFile {
     /// Its remote name.
     pub name: FileName,
-    /// Relative to the root, with `/`; absolute when outside.
-    pub shown: Box<str>,
+    shown: Shown,
     /// What it was when it was found.
     pub fingerprint: Fingerprint,
 }
 
+/// A path. There can be millions: most are the name below a folder that all share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shown {
+    NameBelow(Arc<str>),
+    Other(Box<str>),
+}
+
 impl LocalFile {
+    /// A file found as `shown`, of an entry whose names start below `base`.
+    pub(crate) fn new(
+        name: FileName,
+        shown: Box<str>,
+        base: &Arc<str>,
+        fingerprint: Fingerprint,
+    ) -> Self {
+        let is_below = below(base, &shown) == Some(name.as_str());
+        Self {
+            name,
+            shown: if is_below {
+                Shown::NameBelow(Arc::clone(base))
+            } else {
+                Shown::Other(shown)
+            },
+            fingerprint,
+        }
+    }
+
+    /// Relative to the root, with `/`; absolute when outside.
+    pub fn shown(&self) -> String {
+        match &self.shown {
+            Shown::NameBelow(base) if base.is_empty() => self.name.to_string(),
+            Shown::NameBelow(base) => format!("{base}/{}", self.name),
+            Shown::Other(shown) => shown.to_string(),
+        }
+    }
+
     /// Where it is. Not kept, since there can be millions of files.
     pub fn path(&self, root: &Path) -> PathBuf {
-        root.join(&*self.shown)
+        root.join(self.shown())
     }
+}
+
+/// What of a path is below a folder; all of it is below the empty one.
+fn below<'p>(base: &str, shown: &'p str) -> Option<&'p str> {
+    if base.is_empty() {
+        return Some(shown);
+    }
+    shown
+        .strip_prefix(base)
+        .and_then(|rest| rest.strip_prefix('/'))
 }
 
 /// The files of a files job.
@@ -72,6 +117,22 @@ pub struct RowInput {
     pub entry: usize,
     /// Stands for `shown` in part names.
     pub key: SourceKey,
+}
+
+impl RowInput {
+    /// The readable piece of the names of its parts: of the file's name up to its first
+    /// dot.
+    pub fn slug(&self) -> String {
+        let name = self.shown.rsplit('/').next().unwrap_or(&self.shown);
+        let stem = name.split('.').next().filter(|stem| !stem.is_empty());
+        part::slug(stem.unwrap_or(name))
+    }
+
+    /// Whether a part was delivered for it. A key is short: two paths can have the
+    /// same one.
+    pub fn is_source_of(&self, identity: &PartIdentity) -> bool {
+        identity.source == self.key && identity.slug == self.slug()
+    }
 }
 
 /// The sources of a rows job.

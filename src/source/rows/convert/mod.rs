@@ -6,6 +6,7 @@
 
 mod calendar;
 mod number;
+mod stands;
 mod temporal;
 mod text;
 
@@ -16,7 +17,7 @@ use crate::manifest::{Convert, NestedPolicy, TimeFormat, Variable, ZonePolicy};
 
 pub(super) use number::{EXACT_IN_DOUBLE, is_json_integer, write_float, write_integer};
 pub(super) use temporal::Temporal;
-pub(super) use text::{hex_unit, unescape, write_string};
+pub(super) use text::{hex_unit, string_stop, unescape, write_string};
 
 use super::reject::RejectReason;
 
@@ -209,6 +210,12 @@ impl Converter {
                 self.write_text(scratch, out)
             }
         }
+    }
+
+    /// The length of the JSON value that `text` starts with, if [`Self::write_json`]
+    /// would write it as it stands and that can be told at a glance.
+    pub(super) fn stands(&self, text: &[u8]) -> Option<usize> {
+        stands::length(self, text)
     }
 
     /// The first whole number written so far that a double may round.

@@ -8,10 +8,10 @@ const SAFE_DIGITS: usize = 18;
 /// Whole numbers up to here are exact in a double.
 pub(crate) const EXACT_IN_DOUBLE: u64 = 1 << 53;
 /// Characters of a whole number that is certainly exact in a double.
-const EXACT_CHARS: usize = 15;
+pub(super) const EXACT_CHARS: usize = 15;
 /// Digits (without an exponent) that are certainly neither infinite nor zero in
 /// a double by rounding.
-const SAFE_FLOAT_CHARS: usize = 300;
+pub(super) const SAFE_FLOAT_CHARS: usize = 300;
 
 /// Writes an integer. `+7` and `007` are seven; padding is gone already.
 pub(crate) fn write_integer(text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
@@ -99,6 +99,29 @@ pub(crate) fn is_json_integer(text: &[u8]) -> bool {
     }
 }
 
+/// The length of the number in JSON's grammar, without an exponent, that `text` starts
+/// with, and whether it is whole.
+pub(super) fn json_number(text: &[u8]) -> Option<(usize, bool)> {
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let whole = digits(&text[sign..]);
+    if whole == 0 || (whole > 1 && text[sign] == b'0') {
+        return None;
+    }
+    let length = sign + whole;
+    match text[length..] {
+        [b'.', ref after @ ..] => match digits(after) {
+            0 => None,
+            fraction => Some((length + 1 + fraction, false)),
+        },
+        _ => Some((length, true)),
+    }
+}
+
+/// How many digits `text` starts with.
+fn digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
 enum NumberForm {
     /// JSON's grammar.
     Json {
@@ -119,7 +142,6 @@ fn number_form(text: &[u8]) -> NumberForm {
         }
         _ => text,
     };
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let whole = digits(rest);
     strict &= whole == 1 || (whole > 1 && rest[0] != b'0');
     rest = &rest[whole..];

@@ -6,7 +6,7 @@ use jiff::civil;
 use jiff::fmt::strtime;
 
 use super::calendar::{Clock, Date, Flaw};
-use super::{RejectReason, TimeFormat, VariableType, ZonePolicy};
+use super::{RejectReason, TimeFormat, VariableType, ZonePolicy, stands};
 
 /// How a temporal variable's text is read.
 #[derive(Debug)]
@@ -68,6 +68,23 @@ impl Temporal {
             TimeFormat::EpochMillis => self.write_epoch(text, 1_000, out),
             TimeFormat::EpochMicros => self.write_epoch(text, 1, out),
             TimeFormat::Pattern(pattern) => self.write_pattern(text, pattern, out),
+        }
+    }
+
+    /// The length of the JSON value that `text` starts with, if it is written as it
+    /// stands.
+    pub(super) fn stands(&self, text: &[u8]) -> Option<usize> {
+        match (&self.format, self.shape) {
+            (TimeFormat::Canonical, Shape::Date) => stands::date(text),
+            (TimeFormat::Canonical, Shape::DateTime) => stands::moment(text),
+            (TimeFormat::Canonical, Shape::Time) => stands::time(text),
+            (
+                TimeFormat::EpochSeconds
+                | TimeFormat::EpochMillis
+                | TimeFormat::EpochMicros
+                | TimeFormat::Pattern(_),
+                _,
+            ) => None,
         }
     }
 

@@ -37,15 +37,38 @@ fn is_plain(text: &[u8]) -> bool {
     found == 0
 }
 
+/// Where a JSON string's text, from `text` on, ends or goes on otherwise: the first
+/// quote, backslash or control character.
+pub(crate) fn string_stop(text: &[u8]) -> Option<usize> {
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let found = marks(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = tail
+        .iter()
+        .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))?;
+    Some(words.len() * 8 + at)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = ONES << 7;
+
 /// Not 0 if any byte is a control character, a quote, a backslash or not ASCII.
 fn special(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES << 7;
-    let word = u64::from_ne_bytes(bytes);
+    let word = u64::from_le_bytes(bytes);
+    marks(word) | (word & HIGH)
+}
+
+/// The high bit of each byte that is a control character, a quote or a backslash.
+/// Bytes after the first of them may be marked wrongly.
+fn marks(word: u64) -> u64 {
     // A byte below `least` borrows from its high bit.
     let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
     let equals = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (word | below(word, 0x20) | equals(b'"') | equals(b'\\')) & HIGH
+    (below(word, 0x20) | equals(b'"') | equals(b'\\')) & HIGH
 }
 
 fn escape(text: &[u8], out: &mut Vec<u8>) {

@@ -1,7 +1,5 @@
-//! What the `csv` crate reads from. It keeps the block that it hands out, so
-//! that the start of a row can be looked at before the row is read.
-
-use std::io::{self, Read};
+//! A window on the text: the block that rows are split from, where the next row
+//! starts, and whether the quotes before it are right.
 
 use crate::manifest::CsvDialect;
 use crate::source::rows::input::{BLOCK, Text};
@@ -13,16 +11,21 @@ use super::quotes::{BadQuote, Quotes};
 /// Blocks of a text.
 pub(super) struct Feed {
     text: Text,
+    /// Bytes asked for at a time.
+    size: usize,
+    /// Room for what is left of one block and for the next.
     block: Vec<u8>,
     filled: usize,
-    handed: usize,
+    /// Up to where the block was taken.
+    taken: usize,
     /// The text's position of `block[0]`.
     base: u64,
+    /// The line of the next byte, from 1.
+    line: u64,
     quotes: Option<Quotes>,
+    /// Nothing follows: a text may not be asked again.
     ended: bool,
-    /// A line end that is handed out first; it is not in the text.
-    prime: bool,
-    /// Where the row that is being read starts.
+    /// Position and line of the row that is being taken.
     row: (u64, u64),
     /// No row may have more bytes: a quote left open would fill memory.
     longest: u64,
@@ -30,15 +33,20 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(text: Text) -> Self {
+        Self::in_blocks(text, BLOCK)
+    }
+
+    pub(super) fn in_blocks(text: Text, size: usize) -> Self {
         Self {
             base: text.start(),
             text,
-            block: vec![0; BLOCK],
+            size,
+            block: vec![0; 2 * size],
             filled: 0,
-            handed: 0,
+            taken: 0,
+            line: 1,
             quotes: None,
             ended: false,
-            prime: false,
             row: (0, 1),
             longest: CAP,
         }
@@ -48,172 +56,137 @@ impl Feed {
         &self.text
     }
 
-    /// The text's position of the next byte to be handed out.
+    /// The text's position of the next byte.
     pub(super) fn position(&self) -> u64 {
-        self.base + self.handed as u64
+        self.base + self.taken as u64
     }
 
-    /// Passes over whole lines; only at the start. Answers how many there were.
-    pub(super) fn skip_lines(&mut self, count: u64) -> Result<u64, SourceError> {
+    pub(super) fn block_size(&self) -> usize {
+        self.size
+    }
+
+    /// What of the block is not taken yet.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.block[self.taken..self.filled]
+    }
+
+    /// What was taken since a position of the text, if the block still has it.
+    pub(super) fn taken_since(&self, position: u64) -> Option<&[u8]> {
+        let from = usize::try_from(position.checked_sub(self.base)?).ok()?;
+        self.block.get(from..self.taken)
+    }
+
+    /// Takes bytes of the rest that have so many line ends.
+    pub(super) fn take(&mut self, bytes: usize, line_ends: u64) {
+        self.taken += bytes;
+        self.line += line_ends;
+    }
+
+    /// Passes over whole lines; only at the start.
+    pub(super) fn skip_lines(&mut self, count: u64) -> Result<(), SourceError> {
         let mut left = count;
-        while left > 0 {
-            if self.handed == self.filled && !self.fill()? {
-                break;
-            }
-            let rest = &self.block[self.handed..self.filled];
-            match memchr::memchr(b'\n', rest) {
+        while left > 0 && (!self.rest().is_empty() || self.fill()? > 0) {
+            match memchr::memchr(b'\n', self.rest()) {
                 Some(at) => {
-                    self.handed += at + 1;
+                    self.take(at + 1, 1);
                     left -= 1;
                 }
-                None => self.handed = self.filled,
+                None => self.take(self.rest().len(), 0),
             }
         }
-        Ok(count - left)
+        Ok(())
     }
 
     /// From here on quotes are followed.
-    pub(super) fn follow_quotes(&mut self, dialect: &CsvDialect, line: u64) {
-        self.quotes = Quotes::new(dialect, self.position(), line);
+    pub(super) fn follow_quotes(&mut self, dialect: &CsvDialect) {
+        self.quotes = Quotes::new(dialect, self.position(), self.line);
         if let Some(quotes) = &mut self.quotes {
-            quotes.block(&self.block[self.handed..self.filled]);
+            quotes.block(&self.block[self.taken..self.filled]);
         }
     }
 
-    /// Goes to a byte. `false`: the text can only be read forwards.
-    pub(super) fn seek(&mut self, byte: u64) -> Result<bool, SourceError> {
-        if !self.text.seek(byte)? {
-            return Ok(false);
+    /// Goes to a byte, the first of a line. The text must be one that can be sought.
+    pub(super) fn seek(&mut self, byte: u64, line: u64) -> Result<(), SourceError> {
+        if self.text.seek(byte)? {
+            self.base = byte;
+            self.line = line;
+            self.filled = 0;
+            self.taken = 0;
+            self.ended = false;
         }
-        self.base = byte;
-        self.filled = 0;
-        self.handed = 0;
-        self.ended = false;
-        Ok(true)
+        Ok(())
     }
 
-    /// Hands out one line end first. A fresh `csv` reader takes a byte order
-    /// mark off what it reads first, which in the middle of a text is data.
-    pub(super) fn prime(&mut self) {
-        self.prime = true;
-    }
-
-    /// A wrong quote before `end`.
-    pub(super) fn bad_quote(&self, end: u64) -> Option<BadQuote> {
+    /// The first wrong quote in what was taken.
+    pub(super) fn bad_quote(&self) -> Option<BadQuote> {
         self.quotes
             .as_ref()
             .and_then(Quotes::bad)
-            .filter(|bad| bad.offset < end)
+            .filter(|bad| bad.offset < self.position())
     }
 
-    /// Where the row really starts that is read from `byte` on: after blank
-    /// lines and comments, which the `csv` crate passes over while reading it.
-    /// `line` is that of `byte`. Everything before `byte` has been read. `None`:
-    /// there is no row any more.
+    /// Goes to the next row, over blank lines and comments. Answers its position and
+    /// line; `None`: there is no row any more.
     pub(super) fn row_start(
         &mut self,
-        byte: u64,
-        line: u64,
         comment: Option<u8>,
     ) -> Result<Option<(u64, u64)>, SourceError> {
-        let mut at = usize::try_from(byte.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let mut line = line;
-        if self.prime {
-            at = 0;
-            line = line.wrapping_add(1);
-        }
         let mut in_comment = false;
         loop {
-            while at >= self.filled {
-                if !self.extend()? {
+            let Some(next) = self.rest().first().copied() else {
+                if self.fill()? == 0 {
                     return Ok(None);
                 }
-            }
-            let next = self.block[at];
-            line += u64::from(next == b'\n');
+                continue;
+            };
             if in_comment {
                 in_comment = next != b'\n';
             } else if Some(next) == comment {
                 in_comment = true;
             } else if next != b'\n' && next != b'\r' {
-                self.row = (self.base + at as u64, line);
+                self.row = (self.position(), self.line);
                 return Ok(Some(self.row));
             }
-            at += 1;
+            self.take(1, u64::from(next == b'\n'));
         }
     }
 
-    /// The bytes of a row, if the block still has them.
-    pub(super) fn bytes(&self, start: u64, end: u64) -> Option<&[u8]> {
-        let from = usize::try_from(start.checked_sub(self.base)?).ok()?;
-        let to = usize::try_from(end.checked_sub(self.base)?).ok()?;
-        self.block.get(from..to.min(self.filled))
+    /// Adds more of the row that is being taken to the rest, which must be shorter than
+    /// a block. Answers how many bytes; 0 at the end.
+    pub(super) fn more(&mut self) -> Result<usize, SourceError> {
+        let (start, line) = self.row;
+        if self.position().saturating_sub(start) > self.longest {
+            return Err(SourceError::Csv {
+                path: self.text.shown().to_owned(),
+                line,
+                column: 1,
+                why: CsvProblem::TooLong {
+                    limit: self.longest,
+                },
+            });
+        }
+        self.fill()
     }
 
-    /// Replaces the block, all of which was handed out.
-    fn fill(&mut self) -> Result<bool, SourceError> {
-        self.base += self.filled as u64;
-        self.handed = 0;
-        self.filled = 0;
-        self.extend()
-    }
-
-    /// Adds to the block without touching what it has.
-    fn extend(&mut self) -> Result<bool, SourceError> {
+    fn fill(&mut self) -> Result<usize, SourceError> {
         if self.ended {
-            return Ok(false);
+            return Ok(0);
         }
-        if self.block.len() < self.filled + BLOCK {
-            let wanted = self.filled + BLOCK;
-            self.block.resize(wanted, 0);
-        }
-        let count = self.text.read(&mut self.block[self.filled..])?;
+        self.block.copy_within(self.taken..self.filled, 0);
+        self.base += self.taken as u64;
+        self.filled -= self.taken;
+        self.taken = 0;
+        let room = &mut self.block[self.filled..][..self.size];
+        let count = self.text.read(room)?;
         if let Some(quotes) = &mut self.quotes {
-            quotes.block(&self.block[self.filled..self.filled + count]);
+            quotes.block(&room[..count]);
             if count == 0 {
                 quotes.end();
             }
         }
         self.filled += count;
         self.ended = count == 0;
-        Ok(!self.ended)
-    }
-
-    fn hand_out(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
-        if self.prime && !buffer.is_empty() {
-            self.prime = false;
-            buffer[0] = b'\n';
-            return Ok(1);
-        }
-        if self.handed == self.filled {
-            let (start, line) = self.row;
-            if self.position().saturating_sub(start) > self.longest {
-                return Err(SourceError::Csv {
-                    path: self.text.shown().to_owned(),
-                    line,
-                    column: 1,
-                    why: CsvProblem::TooLong {
-                        limit: self.longest,
-                    },
-                });
-            }
-            // An extended block shrinks to its usual size again.
-            self.block.truncate(BLOCK);
-            if !self.fill()? {
-                return Ok(0);
-            }
-        }
-        let rest = &self.block[self.handed..self.filled];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.handed += count;
         Ok(count)
-    }
-}
-
-impl Read for Feed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.hand_out(buffer).map_err(io::Error::other)
     }
 }
 
@@ -233,18 +206,20 @@ mod tests {
         let text = Text::open(&path, "a.csv", &TextEncoding::Utf8, &CancelToken::new()).unwrap();
         let mut feed = Feed::new(text);
         feed.longest = 2 * BLOCK as u64;
-        let mut room = vec![0; BLOCK];
-        let start = feed.row_start(4, 3, None).unwrap();
+        feed.skip_lines(2).unwrap();
+        let start = feed.row_start(None).unwrap();
         let mut total = 0;
         let error = loop {
-            match feed.hand_out(&mut room) {
-                Ok(count) => total += count,
+            total += feed.rest().len();
+            feed.take(feed.rest().len(), 0);
+            match feed.more() {
+                Ok(count) => assert!(count > 0),
                 Err(error) => break error,
             }
         };
 
         assert_eq!(start, Some((4, 3)));
-        assert_eq!(total, 3 * BLOCK);
+        assert_eq!(total, 3 * BLOCK - 4);
         assert!(
             matches!(
                 &error,

@@ -1,11 +1,10 @@
-//! Delimited text: the `csv` crate splits rows into cells; around it stand the
-//! dialect, the header, exact positions and the errors that it reads over.
+//! Delimited text: rows are split into cells as the `csv` crate does it; around that
+//! stand the dialect, the header, exact positions and the errors that it reads over.
 //! Blank lines are no rows, also in a file with a single column.
 
 mod feed;
 mod quotes;
-
-use ::csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
+mod split;
 
 use crate::manifest::{
     CsvDialect, ExtraColumns, Header, MissingColumns, TextEncoding, ValueFrom, Variable,
@@ -13,23 +12,21 @@ use crate::manifest::{
 use crate::source::{CsvProblem, SourceError, ValueProblem};
 
 use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
-use super::input::{BLOCK, Text};
+use super::input::Text;
 use super::reject::{Reject, RejectReason};
 use super::rounded::{Rounded, Watch};
 use super::{Rejects, RowStart};
 use feed::Feed;
+pub(super) use split::Record;
+use split::Splitter;
 
 /// Rows of a CSV source.
 pub(super) struct CsvRows {
     cells: Cells,
     watch: Watch,
-    reader: Reader<Feed>,
-    record: ByteRecord,
+    feed: Feed,
+    splitter: Splitter,
     dialect: CsvDialect,
-    /// What is added to the reader's own positions: bytes and lines before it
-    /// started. They wrap, since a primed reader has one byte and line more.
-    byte_base: u64,
-    line_base: u64,
     /// Of the next row.
     next_record: u64,
     header: Vec<String>,
@@ -76,9 +73,8 @@ impl CsvRows {
             ..dialect.clone()
         };
         let mut feed = Feed::new(text);
-        let skipped = feed.skip_lines(dialect.skip_lines)?;
-        feed.follow_quotes(dialect, skipped + 1);
-        let byte_base = feed.position();
+        feed.skip_lines(dialect.skip_lines)?;
+        feed.follow_quotes(dialect);
         let mut rows = Self {
             cells: Cells {
                 fields: Vec::new(),
@@ -87,11 +83,9 @@ impl CsvRows {
                 width: 0,
             },
             watch: Watch::default(),
-            reader: reader(feed, dialect),
-            record: ByteRecord::new(),
+            feed,
+            splitter: Splitter::new(dialect),
             dialect: dialect.clone(),
-            byte_base,
-            line_base: skipped,
             next_record: 0,
             header: Vec::new(),
             header_line: 1,
@@ -105,7 +99,7 @@ impl CsvRows {
     }
 
     pub(super) fn text(&self) -> &Text {
-        self.reader.get_ref().text()
+        self.feed.text()
     }
 
     /// The columns' names; empty for an empty file.
@@ -121,9 +115,10 @@ impl CsvRows {
     ) -> Result<Option<RowStart>, SourceError> {
         let mark = out.len();
         while let Some(start) = self.read_record()? {
-            match self.cells.encode(&self.record, out) {
+            let record = self.splitter.record(&self.feed);
+            match self.cells.encode(record, out) {
                 Ok(()) => {
-                    let shown = self.reader.get_ref().text().shown();
+                    let shown = self.feed.text().shown();
                     let Cells { fields, names, .. } = &self.cells;
                     self.watch.good(fields, names, shown, start);
                     return Ok(Some(start));
@@ -149,9 +144,13 @@ impl CsvRows {
     }
 
     /// The next row's cells.
-    pub(super) fn next_cells(&mut self) -> Result<Option<(RowStart, &ByteRecord)>, SourceError> {
+    pub(super) fn next_cells(&mut self) -> Result<Option<(RowStart, Record<'_>)>, SourceError> {
         let start = self.read_record()?;
-        Ok(start.map(|start| (start, &self.record)))
+        Ok(start.map(|start| (start, self.record())))
+    }
+
+    fn record(&self) -> Record<'_> {
+        self.splitter.record(&self.feed)
     }
 
     /// Passes over rows without encoding them.
@@ -170,34 +169,24 @@ impl CsvRows {
             self.skip(start.record.saturating_sub(self.next_record))?;
             return Ok(self);
         }
-        let mut feed = self.reader.into_inner();
-        feed.seek(start.byte)?;
-        feed.follow_quotes(&self.dialect, start.line);
-        feed.prime();
-        self.reader = reader(feed, &self.dialect);
-        self.byte_base = start.byte.wrapping_sub(1);
-        self.line_base = start.line.wrapping_sub(2);
+        self.feed.seek(start.byte, start.line)?;
+        self.feed.follow_quotes(&self.dialect);
+        self.splitter = Splitter::new(&self.dialect);
         self.next_record = start.record;
         Ok(self)
     }
 
-    /// Reads the next row into `record` and checks its shape.
+    /// Splits the next row and checks its shape.
     fn read_record(&mut self) -> Result<Option<RowStart>, SourceError> {
-        let (byte, line) = self.position();
-        let comment = self.dialect.comment;
-        // The reader would make a row of a comment without a line's end.
-        let Some((byte, line)) = self.reader.get_mut().row_start(byte, line, comment)? else {
+        let Some((byte, line)) = self.feed.row_start(self.dialect.comment)? else {
             return Ok(None);
         };
-        if let Err(error) = self.reader.read_byte_record(&mut self.record) {
-            return Err(self.reader_error(error));
-        }
-        let (end, _) = self.position();
-        if let Some(bad) = self.reader.get_ref().bad_quote(end) {
+        self.splitter.split(&mut self.feed)?;
+        if let Some(bad) = self.feed.bad_quote() {
             return Err(self.csv_error(bad.line, bad.column, bad.why));
         }
-        if self.record.len() != self.cells.width && !self.header.is_empty() {
-            return Err(self.ragged(byte, line, end));
+        if self.record().len() != self.cells.width && !self.header.is_empty() {
+            return Err(self.ragged(byte, line));
         }
         let start = RowStart {
             byte,
@@ -213,8 +202,8 @@ impl CsvRows {
             return Ok(());
         };
         let names: Option<Vec<String>> = self
-            .record
-            .iter()
+            .record()
+            .cells()
             .map(|name| String::from_utf8(name.to_vec()).ok())
             .collect();
         self.header = names.ok_or_else(|| SourceError::Encoding {
@@ -230,21 +219,12 @@ impl CsvRows {
         Ok(())
     }
 
-    /// The text's position and line of what the reader takes next.
-    fn position(&self) -> (u64, u64) {
-        let position = self.reader.position();
-        (
-            self.byte_base.wrapping_add(position.byte()),
-            self.line_base.wrapping_add(position.line()),
-        )
-    }
-
-    fn ragged(&self, byte: u64, line: u64, end: u64) -> SourceError {
+    fn ragged(&self, byte: u64, line: u64) -> SourceError {
         let why = CsvProblem::Ragged {
             expected: self.cells.width,
-            found: self.record.len(),
+            found: self.record().len(),
         };
-        let row = self.reader.get_ref().bytes(byte, end).unwrap_or_default();
+        let row = self.feed.taken_since(byte).unwrap_or_default();
         let first_line = row.split(|byte| matches!(byte, b'\n' | b'\r')).next();
         let plain = self.dialect.quote.is_none_or(|quote| !row.contains(&quote));
         let column = match first_line {
@@ -267,16 +247,6 @@ impl CsvRows {
             column,
             why,
         }
-    }
-
-    fn reader_error(&self, error: ::csv::Error) -> SourceError {
-        // Bytes of any shape are asked for, so there is no other kind.
-        let error = if let ::csv::ErrorKind::Io(error) = error.into_kind() {
-            error
-        } else {
-            std::io::ErrorKind::InvalidData.into()
-        };
-        SourceError::io(self.text().shown(), "read", error)
     }
 }
 
@@ -340,7 +310,7 @@ impl Cells {
     }
 
     /// Appends a row. On an error `out` may hold a piece of it.
-    fn encode(&self, record: &ByteRecord, out: &mut Vec<u8>) -> Result<(), BadCell> {
+    fn encode(&self, record: Record<'_>, out: &mut Vec<u8>) -> Result<(), BadCell> {
         let mark = out.len();
         for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
             out.extend_from_slice(&field.key);
@@ -359,22 +329,6 @@ impl Cells {
         }
         finish_row(out, mark)
     }
-}
-
-fn reader(feed: Feed, dialect: &CsvDialect) -> Reader<Feed> {
-    let mut builder = ReaderBuilder::new();
-    builder
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(dialect.delimiter)
-        .quoting(dialect.quote.is_some())
-        .quote(dialect.quote.unwrap_or(b'"'))
-        .escape(dialect.escape)
-        .double_quote(dialect.escape.is_none())
-        .comment(dialect.comment)
-        .terminator(Terminator::CRLF)
-        .buffer_capacity(BLOCK / 4);
-    builder.from_reader(feed)
 }
 
 fn pointer(variable: &Variable, shown: &str) -> SourceError {

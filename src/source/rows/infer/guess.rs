@@ -143,11 +143,11 @@ fn guess_csv(
     let probes = Probes::new();
     let mut rows = 0;
     while rows < most {
-        let Some((_, cells)) = reader.next_cells()? else {
+        let Some((_, record)) = reader.next_cells()? else {
             break;
         };
         rows += 1;
-        for (column, cell) in seen.iter_mut().zip(cells) {
+        for (column, cell) in seen.iter_mut().zip(record.cells()) {
             column.see(cell, &probes);
         }
     }

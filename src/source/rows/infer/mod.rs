@@ -124,10 +124,10 @@ impl Columns {
                     .map(|name| self.place(name, &input.shown))
                     .collect::<Result<Vec<_>, _>>()?;
                 while seen < most
-                    && let Some((_, cells)) = rows.next_cells()?
+                    && let Some((_, record)) = rows.next_cells()?
                 {
                     seen += 1;
-                    for (place, cell) in places.iter().zip(cells) {
+                    for (place, cell) in places.iter().zip(record.cells()) {
                         self.list[*place].see_text(cell, &probes);
                     }
                 }

@@ -2,7 +2,7 @@
 //! hands out slices. What is wrong is told by its offset.
 
 use crate::source::JsonProblem;
-use crate::source::rows::convert::{JsonValue, hex_unit};
+use crate::source::rows::convert::{JsonValue, hex_unit, string_stop};
 
 /// How deep values may be nested.
 const MAX_DEPTH: usize = 128;
@@ -240,10 +240,7 @@ impl<'a> Walker<'a> {
         let mut escaped = false;
         loop {
             let rest = &self.text[self.at..];
-            let stop = rest
-                .iter()
-                .position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\');
-            let Some(stop) = stop else {
+            let Some(stop) = string_stop(rest) else {
                 self.at = self.text.len();
                 return Err(self.flaw(JsonProblem::EndsEarly));
             };

@@ -297,6 +297,25 @@ fn other_encodings_are_decoded() {
     assert!(error.contains("state `encoding: utf-16le`"), "{error}");
 }
 
+/// A decoder that has ended must not be asked again.
+#[test]
+fn a_text_of_another_encoding_may_end_without_a_line_end() {
+    for end in ["", "\n"] {
+        let latin = ab(format!("a,b\n1,\"x\"\"\"\n2,y{end}"))
+            .dialect(|one| one.encoding = TextEncoding::Other("windows-1252".into()));
+        let mut reader = RowReader::open(latin.reading(), &CancelToken::new()).unwrap();
+        let mut next = || {
+            let mut row = Vec::new();
+            let start = reader.next_encoded(&mut row, &mut |reject| panic!("{reject}"));
+            start.unwrap().map(|_| String::from_utf8(row).unwrap())
+        };
+
+        assert_eq!(next().as_deref(), Some(r#"{"a":"1","b":"x\""}"#));
+        assert_eq!(next().as_deref(), Some(r#"{"a":"2","b":"y"}"#));
+        assert_eq!((next(), next()), (None, None));
+    }
+}
+
 #[test]
 fn bytes_that_an_encoding_lacks_are_an_error() {
     let fixture = ab(b"a,b\n\xff\xff,1\n")

@@ -245,3 +245,197 @@ fn two_variables_can_take_one_key() {
 
     assert_eq!(rows, [r#"{"n":5,"a":"5"}"#]);
 }
+
+#[test]
+fn keys_of_all_lengths_are_told_apart() {
+    for length in 1..40 {
+        let name = "a".repeat(length);
+        let good = format!(r#"{{"{name}":1}}"#);
+        let fixture = |text: &str| Fixture::ndjson(text).variable(&name, VariableType::Integer);
+        assert_eq!(fixture(&good).rows(), [good.as_str()]);
+        for at in 0..length {
+            let mut other = name.clone();
+            other.replace_range(at..=at, "b");
+            let error = fixture(&format!(r#"{{"{other}":1}}"#)).error();
+            assert!(matches!(error, SourceError::Columns { .. }), "{error:?}");
+        }
+    }
+}
+
+/// Rows of each type, with the columns `required` or with texts that mean null.
+fn all_types(text: String, required: bool, null: Option<&str>) -> Fixture {
+    let kinds = [
+        ("s", VariableType::String),
+        ("i", VariableType::Integer),
+        ("f", VariableType::Float),
+        ("b", VariableType::Boolean),
+        ("d", VariableType::Date),
+        ("m", VariableType::DateTime),
+        ("t", VariableType::Time),
+        ("g", VariableType::Geography),
+    ];
+    let mut fixture = Fixture::ndjson(text);
+    for (name, kind) in kinds {
+        fixture = fixture.variable(name, kind).that(|one| {
+            one.required = required;
+            one.convert.null_markers = null.map(|null| vec![null.to_owned()]);
+        });
+    }
+    fixture
+}
+
+#[test]
+fn a_row_that_is_right_as_it_stands_is_passed_on_byte_for_byte() {
+    let mut rows: Vec<String> = [
+        r#""a\"\\\n\/ é😀""#,
+        r#""""#,
+        r#""12345678""#,
+        r#""1234567\"""#,
+        "null",
+    ]
+    .map(|string| {
+        format!(
+            r#"{{"s":{string},"i":-120,"f":-0.50,"b":true,"d":"2024-02-29","m":"2024-12-31T23:59:59","t":"00:00:00","g":null}}"#
+        )
+    })
+    .to_vec();
+    rows.push(r#"{"s":"x","i":0,"f":7,"b":false,"d":null,"m":null,"t":null,"g":null}"#.to_owned());
+    let text = rows.join(" \t\r\n");
+
+    assert_eq!(all_types(text, false, None).rows(), rows);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 1_000,
+        // Each try reads two files.
+        max_shrink_iters: 200,
+        ..Default::default()
+    })]
+
+    /// Rows that are right as they stand are looked at in another way. A blank keeps
+    /// them from it.
+    #[test]
+    fn a_blank_in_a_row_changes_nothing(
+        (column, value) in (0_usize..8, proptest::sample::select(VALUES)),
+        odd in r#"["\\ua0-9.eE+,: tn-]{0,12}"#,
+        (place, is_odd) in (0_usize..40, 0_usize..3),
+        required: bool,
+        null in proptest::option::of(proptest::sample::select(&["x", "1", "true", ""][..])),
+        end in proptest::sample::select(&["}", "} \r", "}\u{c}", "},", "}}", ",}", ""][..]),
+    ) {
+        let mut members = members_with(column, value);
+        if is_odd == 0 && place < 8 {
+            let (name, _) = members[place].split_once(':').unwrap();
+            members[place] = format!("{name}:{odd}");
+        }
+        if (8..16).contains(&place) {
+            members.swap(place - 8, 0);
+        }
+        let rest = format!("{}{end}\n", members.join(","));
+        let outcome = |open: &str| read_all_types(format!("{open}{rest}"), required, null);
+
+        proptest::prop_assert_eq!(outcome("{"), outcome("{ "));
+    }
+}
+
+#[test]
+fn a_value_of_any_column_is_read_alike_as_it_stands_and_after_a_blank() {
+    for (column, value) in (0..8).flat_map(|column| VALUES.iter().map(move |value| (column, value)))
+    {
+        let rest = format!("{}}}\n", members_with(column, value).join(","));
+        let outcome = |open: &str| read_all_types(format!("{open}{rest}"), false, None);
+
+        assert_eq!(outcome("{"), outcome("{ "), "{rest}");
+    }
+}
+
+/// The members of a row that is right as it stands, but for the value of one column.
+fn members_with(column: usize, value: &str) -> Vec<String> {
+    let mut members = [
+        r#""s":"x""#,
+        r#""i":7"#,
+        r#""f":1.5"#,
+        r#""b":true"#,
+        r#""d":"2024-02-29""#,
+        r#""m":"2024-02-29T10:11:12""#,
+        r#""t":"10:11:12""#,
+        r#""g":null"#,
+    ]
+    .map(str::to_owned);
+    let (name, _) = members[column].split_once(':').unwrap();
+    members[column] = format!("{name}:{value}");
+    members.to_vec()
+}
+
+type Rejected = (Option<String>, String, RejectReason);
+
+/// The rows of a text and what was rejected, or what is wrong with it.
+fn read_all_types(
+    text: String,
+    required: bool,
+    null: Option<&str>,
+) -> Result<(Vec<String>, Vec<Rejected>), JsonProblem> {
+    match all_types(text, required, null).read() {
+        Ok(read) => {
+            let rejects = read.rejects.into_iter();
+            let rejects = rejects.map(|one| (one.column, one.value, one.why));
+            Ok((read.rows, rejects.collect()))
+        }
+        Err(SourceError::Json { why, .. }) => Err(why),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Of all types, right and wrong.
+const VALUES: &[&str] = &[
+    "null",
+    "true",
+    "false",
+    "True",
+    "nul",
+    "0",
+    "-0",
+    "7",
+    "-12",
+    "007",
+    "1.",
+    ".5",
+    "1.50",
+    "-0.0",
+    "1e5",
+    "1E400",
+    "123456789012345",
+    "1234567890123456",
+    "9007199254740993",
+    "99999999999999999999",
+    r#""""#,
+    r#""x""#,
+    r#""1""#,
+    r#""true""#,
+    r#"" 7 ""#,
+    r#""a\"b""#,
+    r#""a\u0041""#,
+    r#""\ud800""#,
+    r#""\x""#,
+    "\"a\tb\"",
+    r#""12345678901234567890é😀\\""#,
+    r#""2024-02-29""#,
+    r#""2023-02-29""#,
+    r#""2024-2-9""#,
+    r#""2024-02-29T10:11:12""#,
+    r#""2024-02-29 10:11:12""#,
+    r#""2024-02-29t10:11:12""#,
+    r#""2024-02-29T10:11:12Z""#,
+    r#""2024-02-29T10:11:12.5""#,
+    r#""2024-02-29T24:00:00""#,
+    r#""10:11:12""#,
+    r#""1:2:3""#,
+    r#""10:11:60""#,
+    r#""10:11:12+00:00""#,
+    r#""POINT(1 2)""#,
+    r#""point(1 2)""#,
+    r#""no point""#,
+    "[1]",
+    r#"{"a":1}"#,
+];
