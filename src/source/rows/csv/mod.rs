@@ -4,6 +4,7 @@
 
 mod feed;
 mod quotes;
+mod simple;
 mod split;
 
 use crate::manifest::{
