@@ -61,6 +61,23 @@ fn a_large_file_goes_through_one_session_in_chunks() {
 }
 
 #[test]
+fn a_chunk_may_be_larger_than_the_memory_for_payloads() {
+    under_both(|world| {
+        let content = large(&world, 1);
+        world.file("data/small", "small");
+
+        let sizes = ["--max-memory", "8MiB", "--chunk-size", "32MiB"];
+        world.run(&sizes).exits(0);
+
+        world.holds("scans", &[("large", &content), ("small", b"small")]);
+        let chunks = world.asked(Operation::PutChunk);
+        let mib = MIB as u64;
+        assert_eq!(chunks[0].body_bytes, 32 * mib);
+        assert_eq!(sent_in_chunks(&world), LARGE as u64);
+    });
+}
+
+#[test]
 fn a_session_recovers_by_the_server_s_offset() {
     under_both(|world| {
         let content = large(&world, 2);
