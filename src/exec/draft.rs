@@ -30,9 +30,14 @@ impl Draft {
 
     fn read(&self, shared: Shared<'_>) -> Result<DraftIdentity, StepError> {
         let context = shared.context;
-        observe_dataset(context.writer.reader(), &context.call, &self.dataset)
-            .map(|view| view.draft)
-            .map_err(|error| StepError::Observe(Box::new(error)))
+        observe_dataset(
+            context.writer.reader(),
+            &context.call,
+            context.net_pool,
+            &self.dataset,
+        )
+        .map(|view| view.draft)
+        .map_err(|error| StepError::Observe(Box::new(error)))
     }
 
     /// Fails when the draft is another one by now.

@@ -170,8 +170,13 @@ fn release_draft(
         {
             return Err(StepError::Cancelled);
         }
-        let view = observe_dataset(context.writer.reader(), &context.call, &plan.dataset)
-            .map_err(|error| StepError::Observe(Box::new(error)))?;
+        let view = observe_dataset(
+            context.writer.reader(),
+            &context.call,
+            context.net_pool,
+            &plan.dataset,
+        )
+        .map_err(|error| StepError::Observe(Box::new(error)))?;
         if view.draft.current_tag != before
             && let Some(tag) = view.draft.current_tag
         {

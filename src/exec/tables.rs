@@ -17,22 +17,33 @@ const CREATE_ATTEMPTS: u32 = 3;
 
 /// Creates and changes what a dataset's jobs need. Answers whether all is in
 /// place.
+///
+/// The draft was just looked at, or made: before the first table it is not looked at
+/// again.
 pub(super) fn prepare(shared: Shared<'_>, plan: &DatasetPlan, draft: &Draft) -> bool {
+    let mut tables = 0;
     for item in &plan.items {
         let (what, name, action) = match (&item.subject, item.action) {
             (Subject::Version(dataset), Action::Create) => {
                 (What::Version, format!("{dataset}:next"), "create")
             }
             (Subject::Table(table), Action::Create) => {
+                tables += 1;
                 (What::Table, table.table.to_string(), "create")
             }
             (Subject::Table(table), Action::Update) => {
+                tables += 1;
                 (What::Table, table.table.to_string(), "update")
             }
             _ => continue,
         };
         let end = ItemEnd::new(what, None, &name, action);
-        let done = do_item(shared, item, draft);
+        let done = if tables > 1 {
+            draft.check(shared)
+        } else {
+            Ok(())
+        };
+        let done = done.and_then(|()| do_item(shared, item, draft));
         let is_done = done.is_ok();
         let end = match done {
             Ok(()) => end.verified(),
@@ -98,11 +109,12 @@ fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepErr
     match &item.subject {
         Subject::Version(_) => draft.create_next(shared),
         Subject::Table(table) => {
-            draft.check(shared)?;
-            if item.action == Action::Create {
-                create_table(shared, table)?;
-            }
-            settle_settings(shared, table)
+            let found = if item.action == Action::Create {
+                create_table(shared, table)?
+            } else {
+                existing_table(shared, table)?
+            };
+            settle_settings(shared, table, &found)
         }
         Subject::Variable(_)
         | Subject::File(_)
@@ -117,7 +129,7 @@ fn do_item(shared: Shared<'_>, item: &Item, draft: &Draft) -> Result<(), StepErr
 /// Creates a table; after a refusal somebody else may have created it. Where the
 /// answer was lost and the table is not there, it is asked for again: should the
 /// first request come late, one of the two is refused, since a name is taken once.
-fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepError> {
+fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<RemoteTable, StepError> {
     let context = shared.context;
     let new = NewTable {
         merge: table.merge,
@@ -139,16 +151,20 @@ fn create_table(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepErro
             return Err(StepError::api(doing)(error));
         }
     }
-    match read_table(shared, &table.table)? {
-        Some(found) if found.is_file_index == table.is_file_index => Ok(()),
-        Some(_) => Err(StepError::SettingIgnored {
-            table: table.table.clone(),
-            setting: format!("`isFileIndex: {}`", table.is_file_index),
-        }),
-        None => Err(StepError::Unconfirmed {
-            name: table.table.to_string(),
-        }),
+    let found = existing_table(shared, table)?;
+    if found.is_file_index == table.is_file_index {
+        return Ok(found);
     }
+    Err(StepError::SettingIgnored {
+        table: table.table.clone(),
+        setting: format!("`isFileIndex: {}`", table.is_file_index),
+    })
+}
+
+fn existing_table(shared: Shared<'_>, table: &TableSubject) -> Result<RemoteTable, StepError> {
+    read_table(shared, &table.table)?.ok_or_else(|| StepError::Unconfirmed {
+        name: table.table.to_string(),
+    })
 }
 
 fn read_table(shared: Shared<'_>, table: &TableRef) -> Result<Option<RemoteTable>, StepError> {
@@ -162,7 +178,11 @@ fn read_table(shared: Shared<'_>, table: &TableRef) -> Result<Option<RemoteTable
 
 /// Changes what differs and reads it back: a strategy stated at creation may
 /// have been ignored (contract 5.2).
-fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepError> {
+fn settle_settings(
+    shared: Shared<'_>,
+    table: &TableSubject,
+    found: &RemoteTable,
+) -> Result<(), StepError> {
     let context = shared.context;
     let differing = |found: &RemoteTable| TablePatch {
         merge: table.merge.filter(|merge| found.merge != Some(*merge)),
@@ -171,11 +191,7 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
             .clone()
             .filter(|text| !same_text(Some(text), found.description.as_deref())),
     };
-    let unconfirmed = || StepError::Unconfirmed {
-        name: table.table.to_string(),
-    };
-    let found = read_table(shared, &table.table)?.ok_or_else(unconfirmed)?;
-    let patch = differing(&found);
+    let patch = differing(found);
     if patch == TablePatch::default() {
         return Ok(());
     }
@@ -183,8 +199,7 @@ fn settle_settings(shared: Shared<'_>, table: &TableSubject) -> Result<(), StepE
         .writer
         .update_table(&context.call, &table.table, &patch)
         .map_err(StepError::api(format!("change table `{}`", table.table)))?;
-    let found = read_table(shared, &table.table)?.ok_or_else(unconfirmed)?;
-    let left = differing(&found);
+    let left = differing(&existing_table(shared, table)?);
     let setting = match (left.merge, &left.description) {
         (Some(merge), _) => format!("`merge: {}`", merge.as_str()),
         (None, Some(_)) => "its description".to_owned(),

@@ -158,7 +158,12 @@ fn observe_datasets(
         let dataset = job.table.dataset();
         if !found.iter().any(|view| view.dataset.matches(dataset)) {
             check_cancel(context.call.cancel)?;
-            found.push(observe_dataset(context.reader, &context.call, dataset)?);
+            found.push(observe_dataset(
+                context.reader,
+                &context.call,
+                context.net_pool,
+                dataset,
+            )?);
         }
     }
     Ok(found)

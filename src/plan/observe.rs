@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rayon::ThreadPool;
+
 use super::error::PlanError;
 use super::history::{History, read_history};
 use super::model::DraftIdentity;
@@ -25,27 +27,32 @@ pub struct DatasetView {
     pub released: Vec<RemoteVersion>,
 }
 
-/// Reads a dataset and its versions.
+/// Reads a dataset and, at the same time, its versions. The pool is the one for the
+/// network.
 pub fn observe_dataset(
     reader: &Reader,
     call: &Call<'_>,
+    pool: &ThreadPool,
     dataset: &DatasetRef,
 ) -> Result<DatasetView, PlanError> {
-    let what = || format!("dataset `{dataset}`");
-    let next = reader
-        .dataset(call, dataset, &Version::Next)
-        .map_err(|error| PlanError::remote(what(), error))?;
-    if next.is_none()
-        && reader
-            .dataset(call, dataset, &Version::Current)
-            .map_err(|error| PlanError::remote(what(), error))?
-            .is_none()
-    {
+    let at = |version: &Version| {
+        reader
+            .dataset(call, dataset, version)
+            .map_err(|error| PlanError::remote(format!("dataset `{dataset}`"), error))
+    };
+    let (next, versions) = pool.join(
+        || at(&Version::Next),
+        || {
+            reader
+                .versions(call, dataset)
+                .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))
+        },
+    );
+    let next = next?;
+    if next.is_none() && at(&Version::Current)?.is_none() {
         return Err(PlanError::NoDataset(dataset.clone()));
     }
-    let versions = reader
-        .versions(call, dataset)
-        .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))?;
+    let versions = versions?;
     let listed_next = versions
         .iter()
         .find(|one| !one.is_released && !one.is_deleted);

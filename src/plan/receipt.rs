@@ -205,7 +205,12 @@ impl Seen {
         let position = if let Some(position) = known {
             position
         } else {
-            datasets.push(observe_dataset(reader, call, table.dataset())?);
+            datasets.push(observe_dataset(
+                reader,
+                call,
+                context.net_pool,
+                table.dataset(),
+            )?);
             datasets.len() - 1
         };
         let dataset = &datasets[position];

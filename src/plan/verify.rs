@@ -282,7 +282,7 @@ pub fn settle(context: &PlanContext<'_>, scale: f64) -> Result<(), PlanError> {
 fn settle_table(context: &PlanContext<'_>, table: &TableRef, scale: f64) -> Result<(), PlanError> {
     let (reader, call) = (context.reader, &context.call);
     check_cancel(call.cancel)?;
-    let dataset = observe_dataset(reader, call, table.dataset())?;
+    let dataset = observe_dataset(reader, call, context.net_pool, table.dataset())?;
     let failed = |error| PlanError::remote(format!("table `{table}`"), error);
     if !dataset.draft.has_next
         || reader

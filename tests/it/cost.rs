@@ -1,10 +1,12 @@
 //! What a plan costs: calls, and bytes read from disk; what the report says of time.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use redivis_ingest::sandbox::Character;
+use redivis_ingest::base::CancelToken;
+use redivis_ingest::sandbox::{Character, FreezePoint, Operation, Thaw};
 
-use crate::harness::{SCANS, World, noise, under_both};
+use crate::harness::{PATIENCE, SCANS, World, kill, noise, under_both};
 
 /// Planning's calls for so many unchanged files.
 fn calls(character: Character, files: usize) -> usize {
@@ -27,6 +29,40 @@ fn a_plan_of_unchanged_files_makes_the_same_calls_for_few_and_for_many() {
         assert_eq!(calls(character, 300), few);
         assert!(few <= 6, "{few} calls");
     }
+}
+
+/// Each of these waits for the one before it, so a run is longer by all of them.
+#[test]
+fn a_first_run_reads_nothing_again_that_it_has_just_read() {
+    let world = World::new(Character::Friendly);
+    world.manifest(SCANS).file("data/a", "a");
+
+    world.run(&[]).exits(0);
+
+    // The plan; before the table is made; the last look.
+    for operation in [Operation::GetDataset, Operation::ListVersions] {
+        assert_eq!(world.asked(operation).len(), 3, "{operation:?}");
+    }
+    // The plan; before the table is made, and when it is.
+    assert_eq!(world.asked(Operation::GetTable).len(), 3);
+}
+
+#[test]
+fn a_dataset_and_its_versions_are_read_at_the_same_time() {
+    let world = World::new(Character::Friendly);
+    world.manifest(SCANS).file("data/a", "a");
+    let before = world.sandbox().next_request_number();
+    world.sandbox().freeze(before, FreezePoint::BeforeEffect);
+
+    let run = world.start_run(&[]);
+
+    let end = Instant::now() + PATIENCE;
+    while world.sandbox().next_request_number() < before + 2 {
+        assert!(Instant::now() < end, "the second waits for the first");
+        CancelToken::new().wait(Duration::from_millis(5));
+    }
+    kill(run);
+    world.sandbox().thaw(Thaw::Abandon);
 }
 
 /// Overwrites every remembered digest: whoever uses one now sees another content.
