@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::context::PlanContext;
+use super::error::PlanError;
 use crate::base::{Activity, Fingerprint, Md5Digest, Sha256Digest};
-use crate::source::{SourceError, hash_file};
+use crate::source::{LocalFile, SourceError, hash_file};
 use crate::state::CachedDigests;
 
 /// Digests of a file, from the cache where its fingerprint is known.
@@ -41,4 +42,21 @@ pub(super) fn digests_of(
         }
     }
     Ok((digests.md5, digests.sha256))
+}
+
+/// The MD5 of a local file, or the reason why it cannot be had.
+pub(super) fn local_md5(
+    context: &PlanContext<'_>,
+    file: &LocalFile,
+) -> Result<Result<Md5Digest, SourceError>, PlanError> {
+    match digests_of(
+        context,
+        &file.path(&context.manifest.root),
+        &file.fingerprint,
+        false,
+    ) {
+        Ok((md5, _)) => Ok(Ok(md5)),
+        Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
+        Err(error) => Ok(Err(error.about(&file.shown()))),
+    }
 }

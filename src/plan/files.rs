@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::context::{Compare, PlanContext, ReadBack};
 use super::diff::{FileSide, Pair, Proof, align, apply_on_change, compare_file};
-use super::digests::digests_of;
+use super::digests::local_md5;
 use super::error::{PlanError, check_cancel};
 use super::history::History;
 use super::model::{Action, Class, FileSubject, Item, JobContent, JobPlan, Reason, Subject};
@@ -129,7 +129,11 @@ fn list_settled(
     let mut look = 1;
     loop {
         same.start_again();
-        let remote = list_files(context, (dataset, view), local, same)?;
+        let mut remote = list_files(context, (dataset, view), local, same)?;
+        if same.find_differing(context, local)? {
+            same.start_again();
+            remote = list_files(context, (dataset, view), local, same)?;
+        }
         if look == LOOKS || !may_be_lagging(context, view, (local, same), &remote)? {
             return Ok(remote);
         }
@@ -335,23 +339,6 @@ fn has_receipt(
             && Some(receipt.md5) == md5
             && receipt.remote_id == remote_id
     }))
-}
-
-/// The MD5 of a local file, or the reason why it cannot be had.
-fn local_md5(
-    context: &PlanContext<'_>,
-    file: &LocalFile,
-) -> Result<Result<Md5Digest, SourceError>, PlanError> {
-    match digests_of(
-        context,
-        &file.path(&context.manifest.root),
-        &file.fingerprint,
-        false,
-    ) {
-        Ok((md5, _)) => Ok(Ok(md5)),
-        Err(SourceError::Cancelled) => Err(PlanError::Cancelled),
-        Err(error) => Ok(Err(error.about(&file.shown()))),
-    }
 }
 
 fn size_of(pair: &Pair, local: &[LocalFile], remote: &[RemoteFile]) -> u64 {

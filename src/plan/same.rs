@@ -2,7 +2,11 @@
 //! can be millions, and of each only its size counts. All others are compared
 //! afterwards.
 
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
 use super::context::{Compare, PlanContext, ReadBack};
+use super::digests::local_md5;
+use super::error::{PlanError, check_cancel};
 use super::model::Amount;
 use super::observe::TableView;
 use crate::base::Md5Digest;
@@ -12,9 +16,12 @@ use crate::source::LocalFile;
 /// What is known of the local files of a job, by their index.
 #[derive(Debug, Default)]
 pub(super) struct Same {
-    /// From the digest cache; empty where unchanged files are not only counted.
+    /// Ours, as far as they are known, and theirs of files that are in doubt. Empty
+    /// where unchanged files are not only counted.
     md5s: Vec<Option<Md5Digest>>,
     found: Vec<Found>,
+    /// Files of unknown MD5 that may still be listed, to be compared.
+    room: usize,
     /// Where the next name is looked for first: listings are often in order.
     next: usize,
 }
@@ -25,9 +32,18 @@ enum Found {
     No,
     /// Listed, to be compared.
     Listed,
+    /// Listed with the same size, and with the MD5 that is held in place of ours,
+    /// which is not known.
+    Doubtful,
     /// Listed with the same size and MD5.
     Same,
 }
+
+/// Files that are held as they are listed, since their MD5 is not known here. Of more
+/// only the MD5 is: without a state that is all of them, and there can be millions.
+const MOST_UNKNOWN: usize = 1024;
+/// Files hashed at once.
+const AT_ONCE: usize = 16 * 1024;
 
 impl Same {
     /// Looks the files up in the digest cache. `local` is sorted by name.
@@ -37,27 +53,39 @@ impl Same {
             && options.compare == Compare::Md5
             && options.read_back != ReadBack::All
             && view.remote.is_some();
-        let (true, Some(store)) = (counts_only, context.store) else {
+        if !counts_only {
             return Self::default();
-        };
-        let prints: Vec<_> = local.iter().map(|file| &file.fingerprint).collect();
-        // A cache that cannot be read costs time and nothing else.
-        let md5s = store.md5s(&prints).unwrap_or_default();
+        }
+        let known = context.store.and_then(|store| {
+            let prints: Vec<_> = local.iter().map(|file| &file.fingerprint).collect();
+            // A cache that cannot be read costs time and nothing else.
+            store.md5s(&prints).ok()
+        });
+        Self::knowing(known.unwrap_or_else(|| vec![None; local.len()]))
+    }
+
+    fn knowing(md5s: Vec<Option<Md5Digest>>) -> Self {
         Self {
             found: vec![Found::No; md5s.len()],
             md5s,
+            room: MOST_UNKNOWN,
             next: 0,
         }
     }
 
     /// A listing begins.
     pub(super) fn start_again(&mut self) {
-        self.found.fill(Found::No);
+        for (found, md5) in self.found.iter_mut().zip(&mut self.md5s) {
+            if *found == Found::Doubtful {
+                *md5 = None;
+            }
+            *found = Found::No;
+        }
         self.next = 0;
     }
 
-    /// Takes note of a listed file. Whether it needs no more looking at: it is the
-    /// same here, or an earlier one of its name counts.
+    /// Takes note of a listed file. Whether it need not be held: it is the same here, or
+    /// in doubt, or an earlier one of its name counts.
     pub(super) fn settles(&mut self, local: &[LocalFile], file: &RemoteFile) -> bool {
         if self.md5s.is_empty() {
             return false;
@@ -81,11 +109,69 @@ impl Same {
         if self.found[index] != Found::No {
             return true;
         }
-        let is_same = file.size == local[index].fingerprint.size
-            && file.md5.is_some()
-            && file.md5 == self.md5s[index];
-        self.found[index] = if is_same { Found::Same } else { Found::Listed };
-        is_same
+        self.found[index] = self.judge(local[index].fingerprint.size, index, file);
+        self.found[index] != Found::Listed
+    }
+
+    fn judge(&mut self, size: u64, index: usize, file: &RemoteFile) -> Found {
+        let Some(theirs) = file.md5.filter(|_| file.size == size) else {
+            return Found::Listed;
+        };
+        match self.md5s[index] {
+            Some(ours) if ours == theirs => Found::Same,
+            Some(_) => Found::Listed,
+            None if self.room > 0 => {
+                self.room -= 1;
+                Found::Listed
+            }
+            None => {
+                self.md5s[index] = Some(theirs);
+                Found::Doubtful
+            }
+        }
+    }
+
+    /// Hashes the files that are in doubt. Whether some are not the same, so that the
+    /// listing is needed again: this time it has to hold them.
+    pub(super) fn find_differing(
+        &mut self,
+        context: &PlanContext<'_>,
+        local: &[LocalFile],
+    ) -> Result<bool, PlanError> {
+        let hash = |index: &usize| {
+            check_cancel(context.call.cancel)?;
+            // Why one cannot be read is told when it is compared.
+            local_md5(context, &local[*index]).map(Result::ok)
+        };
+        self.find_differing_by(|indices| {
+            let hashed = || indices.par_iter().map(hash).collect();
+            context.cpu_pool.install(hashed)
+        })
+    }
+
+    fn find_differing_by(
+        &mut self,
+        hash: impl Fn(&[usize]) -> Result<Vec<Option<Md5Digest>>, PlanError>,
+    ) -> Result<bool, PlanError> {
+        let files = 0..self.found.len();
+        let doubtful: Vec<usize> = files
+            .filter(|index| self.found[*index] == Found::Doubtful)
+            .collect();
+        for indices in doubtful.chunks(AT_ONCE) {
+            for (index, ours) in indices.iter().zip(hash(indices)?) {
+                let theirs = std::mem::replace(&mut self.md5s[*index], ours);
+                self.found[*index] = if ours == theirs {
+                    Found::Same
+                } else {
+                    Found::No
+                };
+            }
+        }
+        let differs = doubtful.iter().any(|index| self.found[*index] == Found::No);
+        if differs {
+            self.room = usize::MAX;
+        }
+        Ok(differs)
     }
 
     /// Whether this local file was listed as it is.
@@ -141,53 +227,64 @@ mod tests {
         files
     }
 
+    /// A local file: its size, its MD5, and whether that is in the digest cache.
+    type Here = (u64, u8, bool);
+
     proptest! {
         /// As if all had been listed first and compared afterwards, whatever the
-        /// order of the listing and however often it names a file.
+        /// order of the listing and however often it names a file. Only a file whose
+        /// MD5 is not known may be left over though it is the same.
         #[test]
         fn what_is_settled_is_what_a_comparison_would_find_the_same(
             here in prop::collection::btree_map(
-                prop::char::range('a', 'h'), (0_u64..3, prop::option::of(0_u8..3)), 0..8),
+                prop::char::range('a', 'h'), (0_u64..3, 0_u8..3, prop::bool::ANY), 0..8),
             listed in prop::collection::vec(
                 (prop::char::range('a', 'j'), 0_u64..3, prop::option::of(0_u8..3)), 0..16),
+            room in 0_usize..4,
         ) {
             let mut files: Vec<LocalFile> =
-                here.iter().map(|(name, (size, _))| local(&name.to_string(), *size)).collect();
-            let md5s: Vec<_> = here
-                .values()
-                .map(|(_, md5)| md5.map(|byte| Md5Digest::of(&[byte])))
-                .collect();
+                here.iter().map(|(name, (size, ..))| local(&name.to_string(), *size)).collect();
+            let ours: Vec<Here> = here.values().copied().collect();
+            let md5 = |index: usize| Md5Digest::of(&[ours[index].1]);
             let listed: Vec<RemoteFile> =
                 listed.into_iter().enumerate().map(|(id, one)| remote(id, one)).collect();
+            let names: Vec<String> = files.iter().map(|file| file.name.to_string()).collect();
+            let index_of = |file: &RemoteFile| names.iter().position(|name| *name == file.name);
             let is_same = |file: &RemoteFile| {
-                let index = files.iter().position(|one| one.name.as_str() == file.name);
-                index.is_some_and(|index| {
-                    files[index].fingerprint.size == file.size
-                        && file.md5.is_some()
-                        && file.md5 == md5s[index]
+                index_of(file).is_some_and(|index| {
+                    ours[index].0 == file.size && file.md5 == Some(md5(index))
                 })
             };
             let (same, other): (Vec<_>, Vec<_>) =
                 sorted(listed.clone()).into_iter().partition(is_same);
-            let left: Vec<String> = files
-                .iter()
-                .map(|file| file.name.to_string())
-                .filter(|name| same.iter().all(|file| file.name != *name))
-                .collect();
 
-            let found = vec![Found::No; md5s.len()];
-            let mut settling = Same { md5s, found, next: 0 };
-            for _ in 0..2 {
+            let known = ours.iter().enumerate().map(|(index, one)| one.2.then(|| md5(index)));
+            let mut settling = Same { room, ..Same::knowing(known.collect()) };
+            let rest = |settling: &mut Same| -> Vec<RemoteFile> {
                 settling.start_again();
                 let rest = listed.iter().filter(|file| !settling.settles(&files, file));
-                prop_assert_eq!(sorted(rest.cloned().collect()), other.clone());
+                sorted(rest.cloned().collect())
+            };
+            let mut left = rest(&mut settling);
+            let hash = |indices: &[usize]| Ok(indices.iter().map(|one| Some(md5(*one))).collect());
+            if settling.find_differing_by(hash).unwrap() {
+                left = rest(&mut settling);
+                prop_assert!(!settling.find_differing_by(hash).unwrap());
             }
             let amount = settling.take_from(&mut files);
 
-            let names: Vec<String> = files.iter().map(|file| file.name.to_string()).collect();
-            prop_assert_eq!(names, left);
-            prop_assert_eq!(amount.items, same.len() as u64);
-            prop_assert_eq!(amount.bytes, same.iter().map(|file| file.size).sum::<u64>());
+            let held: Vec<RemoteFile> = left.iter().filter(|one| is_same(one)).cloned().collect();
+            left.retain(|file| !is_same(file));
+            prop_assert_eq!(left, other);
+            prop_assert!(held.len() <= room);
+            prop_assert!(held.iter().all(|file| !ours[index_of(file).unwrap()].2));
+            let gone: Vec<&RemoteFile> = same.iter().filter(|file| !held.contains(file)).collect();
+            prop_assert_eq!(amount.items, gone.len() as u64);
+            prop_assert_eq!(amount.bytes, gone.iter().map(|file| file.size).sum::<u64>());
+            for file in &files {
+                prop_assert!(gone.iter().all(|gone| gone.name != file.name.as_str()));
+            }
+            prop_assert_eq!(files.len() + gone.len(), names.len());
         }
     }
 }

@@ -65,6 +65,35 @@ fn a_dataset_and_its_versions_are_read_at_the_same_time() {
     world.sandbox().thaw(Thaw::Abandon);
 }
 
+#[test]
+fn a_large_table_is_listed_again_only_where_a_file_of_unknown_md5_differs() {
+    let world = World::new(Character::Friendly);
+    world.manifest(SCANS);
+    for number in 0..1100 {
+        world.file(&format!("data/{number:04}"), format!("{number:04}"));
+    }
+    world.run(&[]).exits(0);
+    let classes = || {
+        world.forget_state().sandbox().clear_requests();
+        let plan = world.plan(&["--format", "ndjson"]);
+        let classes = plan.last_line()["classes"].clone();
+        let items = |class: &str| classes[class]["items"].clone();
+        let listings = world.asked(Operation::ListFiles).len();
+        (items("unchanged"), items("changed"), listings)
+    };
+
+    let (unchanged, changed, once) = classes();
+    assert_eq!(unchanged, 1100);
+    assert!(changed.is_null(), "{changed}");
+
+    // Beyond the files that are held as they are listed.
+    world.file("data/1099", "other");
+    world.file("data/1098", "9801");
+    let (unchanged, changed, twice) = classes();
+    assert_eq!((unchanged, changed), (1098.into(), 2.into()));
+    assert_eq!(twice, 2 * once);
+}
+
 /// Overwrites every remembered digest: whoever uses one now sees another content.
 fn spoil_digests(state: &Path) -> usize {
     let mut spoiled = 0;
