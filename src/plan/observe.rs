@@ -40,22 +40,23 @@ pub fn observe_dataset(
             .dataset(call, dataset, version)
             .map_err(|error| PlanError::remote(format!("dataset `{dataset}`"), error))
     };
-    let (next, versions) = pool.join(
-        || at(&Version::Next),
-        || {
-            reader
-                .versions(call, dataset)
-                .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))
-        },
-    );
+    let list = || {
+        reader
+            .versions(call, dataset)
+            .map_err(|error| PlanError::remote(format!("the versions of `{dataset}`"), error))
+    };
+    let (next, versions) = pool.join(|| at(&Version::Next), list);
     let next = next?;
     if next.is_none() && at(&Version::Current)?.is_none() {
         return Err(PlanError::NoDataset(dataset.clone()));
     }
-    let versions = versions?;
-    let listed_next = versions
-        .iter()
-        .find(|one| !one.is_released && !one.is_deleted);
+    let is_next = |one: &&RemoteVersion| !one.is_released && !one.is_deleted;
+    let mut versions = versions?;
+    if next.is_some() != versions.iter().any(|one| is_next(&one)) {
+        // It came or went between the two.
+        versions = list()?;
+    }
+    let listed_next = versions.iter().find(is_next);
     let mut released: Vec<RemoteVersion> = versions
         .iter()
         .filter(|one| one.is_released && !one.is_deleted)

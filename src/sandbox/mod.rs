@@ -372,6 +372,12 @@ impl Sandbox {
         self.shared.turns.call_next(token)
     }
 
+    /// Waits until a request of that client asks for this, and lets it through, be it
+    /// the oldest or not; `false`: patience ran out.
+    pub fn call(&self, token: &str, operation: Operation, patience: Duration) -> bool {
+        self.shared.turns.call(token, operation, patience)
+    }
+
     /// That client's requests wait no more; this becomes of those that do.
     pub fn end_queue(&self, token: &str, how: Thaw) {
         self.shared.turns.open(token, how);

@@ -21,6 +21,14 @@ struct Queue {
     opened: Option<Thaw>,
 }
 
+impl Queue {
+    fn first_that_asks(&self, wanted: Operation) -> Option<u64> {
+        let mut waiting = self.waiting.iter();
+        let found = waiting.find(|(_, operation)| **operation == wanted);
+        found.map(|(number, _)| *number)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// By the token that tells the client.
@@ -81,6 +89,33 @@ impl Turns {
         drop(state);
         self.changed.notify_all();
         true
+    }
+
+    /// Waits until a request of the client asks for this, and lets it through, be it
+    /// the oldest or not.
+    pub(super) fn call(&self, token: &str, wanted: Operation, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if let Some(queue) = state.queues.get_mut(token)
+                && let Some(number) = queue.first_that_asks(wanted)
+            {
+                queue.waiting.remove(&number);
+                queue.called.insert(number);
+                drop(state);
+                self.changed.notify_all();
+                return true;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     /// The client's requests wait no more.

@@ -242,6 +242,31 @@ fn a_draft_that_another_days_run_made_meanwhile_is_taken() {
     }
 }
 
+/// A dataset and its versions are read at the same time. A draft of which one of the
+/// two did not know yet was taken for another one later: exit code 4.
+#[test]
+fn a_draft_that_is_made_between_two_looks_at_once_is_seen_whole() {
+    for character in [Character::Friendly, Character::Worst] {
+        for first in [Operation::ListVersions, Operation::GetDataset] {
+            let world = for_two(character);
+            without_a_draft(&world);
+            fill(&world, READINGS);
+            let run = start_queued(&world, &[]);
+            for what_waits in ["its effect", "its answer"] {
+                let was_called = world.sandbox().call(QUEUED, first, PATIENCE);
+                assert!(was_called, "{first:?}: {what_waits}");
+            }
+
+            world.create_next();
+
+            world.sandbox().end_queue(QUEUED, Thaw::Apply);
+            end_of(run).exits(0);
+            assert_eq!(world.rows("readings"), wanted(1..=1));
+            has_one_draft(&world);
+        }
+    }
+}
+
 #[test]
 fn a_day_that_changed_is_sent_again_and_no_other_is_touched() {
     under_both(|world| {

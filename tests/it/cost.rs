@@ -1,12 +1,10 @@
 //! What a plan costs: calls, and bytes read from disk; what the report says of time.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use redivis_ingest::base::CancelToken;
-use redivis_ingest::sandbox::{Character, FreezePoint, Operation, Thaw};
+use redivis_ingest::sandbox::{Character, Operation};
 
-use crate::harness::{PATIENCE, SCANS, World, kill, noise, under_both};
+use crate::harness::{SCANS, World, noise, under_both};
 
 /// Planning's calls for so many unchanged files.
 fn calls(character: Character, files: usize) -> usize {
@@ -45,24 +43,6 @@ fn a_first_run_reads_nothing_again_that_it_has_just_read() {
     }
     // The plan; before the table is made, and when it is.
     assert_eq!(world.asked(Operation::GetTable).len(), 3);
-}
-
-#[test]
-fn a_dataset_and_its_versions_are_read_at_the_same_time() {
-    let world = World::new(Character::Friendly);
-    world.manifest(SCANS).file("data/a", "a");
-    let before = world.sandbox().next_request_number();
-    world.sandbox().freeze(before, FreezePoint::BeforeEffect);
-
-    let run = world.start_run(&[]);
-
-    let end = Instant::now() + PATIENCE;
-    while world.sandbox().next_request_number() < before + 2 {
-        assert!(Instant::now() < end, "the second waits for the first");
-        CancelToken::new().wait(Duration::from_millis(5));
-    }
-    kill(run);
-    world.sandbox().thaw(Thaw::Abandon);
 }
 
 #[test]
