@@ -16,23 +16,34 @@ use crate::base::digest::Md5Hasher;
 
 use super::body::SourceChanged;
 
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 128 << 10;
 /// From here on a thread is worth its cost.
 const LARGE: u64 = 1 << 20;
-/// Blocks that wait for the thread.
-const BLOCKS: usize = 4;
+/// Blocks that may wait for all threads together, 16 MiB as they are sent. A thread
+/// with many before it has work while the sender waits for the network, and the other
+/// way round.
+const BLOCKS: usize = 128;
+/// Blocks that may wait for one thread, however many there are.
+const FEWEST_BLOCKS: usize = 8;
 
 /// How many threads may hash at once: one for each core but the one that sends.
 #[derive(Debug, Clone)]
 pub(super) struct Hashers {
     free: Arc<AtomicUsize>,
+    /// Blocks that may wait for each.
+    blocks: usize,
 }
 
 impl Hashers {
     pub(super) fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self::of((cores - 1).max(1))
+    }
+
+    fn of(threads: usize) -> Self {
         Self {
-            free: Arc::new(AtomicUsize::new((cores - 1).max(1))),
+            free: Arc::new(AtomicUsize::new(threads)),
+            blocks: (BLOCKS / threads).max(FEWEST_BLOCKS),
         }
     }
 
@@ -84,7 +95,7 @@ impl Beside {
     /// `None`: no core or no thread is left.
     fn start(hashers: &Hashers, hasher: &Md5Hasher) -> Option<Self> {
         let seat = hashers.take()?;
-        let (blocks, waiting) = sync_channel(BLOCKS);
+        let (blocks, waiting) = sync_channel(hashers.blocks);
         let (hashed, spare) = channel();
         let hasher = hasher.clone();
         let thread = thread::Builder::new()
@@ -225,9 +236,7 @@ mod tests {
         let content: Vec<u8> = (0..=250).cycle().take((3 << 20) + 7).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&content).unwrap();
-        let hashers = Hashers {
-            free: Arc::new(AtomicUsize::new(1)),
-        };
+        let hashers = Hashers::of(1);
         let mut one = RunningMd5::new(&hashers);
         let mut other = RunningMd5::new(&hashers);
         let half = content.len() / 2;
@@ -253,6 +262,13 @@ mod tests {
         assert_eq!(hashers.free.load(Ordering::Acquire), 1);
         again.feed(0, b"abc");
         assert_eq!(again.finish(), Md5Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn what_waits_for_all_threads_is_bounded() {
+        for (threads, blocks) in [(1, 128), (7, 18), (15, 8), (63, 8)] {
+            assert_eq!(Hashers::of(threads).blocks, blocks);
+        }
     }
 
     #[test]
