@@ -19,10 +19,10 @@ use super::body::SourceChanged;
 const BUFFER: usize = 128 << 10;
 /// From here on a thread is worth its cost.
 const LARGE: u64 = 1 << 20;
-/// Blocks that may wait for all threads together, 16 MiB as they are sent. A thread
+/// Blocks that may wait for all threads together, 32 MiB as they are sent. A thread
 /// with many before it has work while the sender waits for the network, and the other
 /// way round.
-const BLOCKS: usize = 128;
+const BLOCKS: usize = 256;
 /// Blocks that may wait for one thread, however many there are.
 const FEWEST_BLOCKS: usize = 8;
 
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_all_threads_is_bounded() {
-        for (threads, blocks) in [(1, 128), (7, 18), (15, 8), (63, 8)] {
+        for (threads, blocks) in [(1, 256), (7, 36), (31, 8), (63, 8)] {
             assert_eq!(Hashers::of(threads).blocks, blocks);
         }
     }
