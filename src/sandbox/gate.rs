@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,19 +116,10 @@ impl Gate {
 
     /// Waits until a request is held.
     pub(super) fn wait_frozen(&self, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
-        let mut state = self.lock();
-        while state.frozen == 0 {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        let is_free = |state: &mut State| state.frozen == 0;
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, is_free);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }

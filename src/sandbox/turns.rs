@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::faults::Operation;
 use super::gate::{Passage, Thaw};
@@ -22,10 +22,14 @@ struct Queue {
 }
 
 impl Queue {
-    fn first_that_asks(&self, wanted: Operation) -> Option<u64> {
+    /// Lets the oldest request through that is one of these; `false`: none waits.
+    fn call_first(&mut self, is_wanted: impl Fn(Operation) -> bool) -> bool {
         let mut waiting = self.waiting.iter();
-        let found = waiting.find(|(_, operation)| **operation == wanted);
-        found.map(|(number, _)| *number)
+        let Some((&number, _)) = waiting.find(|(_, operation)| is_wanted(**operation)) else {
+            return false;
+        };
+        self.waiting.remove(&number);
+        self.called.insert(number)
     }
 }
 
@@ -57,65 +61,48 @@ impl Turns {
 
     /// Waits until a request of the client waits. Answers what the oldest asks.
     pub(super) fn wait_queued(&self, token: &str, patience: Duration) -> Option<Operation> {
-        let end = Instant::now() + patience;
-        let mut state = self.lock();
-        loop {
-            let queue = state.queues.get(token);
-            if let Some((_, operation)) = queue.and_then(|queue| queue.waiting.first_key_value()) {
-                return Some(*operation);
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        self.wait_for(token, patience, |queue| {
+            queue.waiting.first_key_value().map(|(_, one)| *one)
+        })
     }
 
     /// Lets the client's oldest waiting request through; `false`: none waits.
     pub(super) fn call_next(&self, token: &str) -> bool {
         let mut state = self.lock();
-        let Some(queue) = state.queues.get_mut(token) else {
-            return false;
-        };
-        let Some((number, _)) = queue.waiting.pop_first() else {
-            return false;
-        };
-        queue.called.insert(number);
+        let queue = state.queues.get_mut(token);
+        let is_called = queue.is_some_and(|queue| queue.call_first(|_| true));
         drop(state);
         self.changed.notify_all();
-        true
+        is_called
     }
 
     /// Waits until a request of the client asks for this, and lets it through, be it
     /// the oldest or not.
     pub(super) fn call(&self, token: &str, wanted: Operation, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
-        let mut state = self.lock();
-        loop {
-            if let Some(queue) = state.queues.get_mut(token)
-                && let Some(number) = queue.first_that_asks(wanted)
-            {
-                queue.waiting.remove(&number);
-                queue.called.insert(number);
-                drop(state);
-                self.changed.notify_all();
-                return true;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let called = self.wait_for(token, patience, |queue| {
+            queue.call_first(|one| one == wanted).then_some(())
+        });
+        self.changed.notify_all();
+        called.is_some()
+    }
+
+    /// Waits until the client's queue answers something; `None`: patience ran out.
+    fn wait_for<T>(
+        &self,
+        token: &str,
+        patience: Duration,
+        ask: impl Fn(&mut Queue) -> Option<T>,
+    ) -> Option<T> {
+        let mut answer = None;
+        let asks_on = |state: &mut State| {
+            answer = state.queues.get_mut(token).and_then(&ask);
+            answer.is_none()
+        };
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, asks_on);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        answer
     }
 
     /// The client's requests wait no more.
