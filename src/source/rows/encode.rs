@@ -34,8 +34,48 @@ impl<'a> Mapping<'a> {
 #[derive(Debug)]
 pub(super) struct Field {
     /// `{"name":` or `,"name":`.
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Key,
     pub(super) converter: Converter,
+}
+
+/// What stands before a value.
+#[derive(Debug)]
+pub(super) struct Key {
+    text: Box<[u8]>,
+    /// The text and zeros, unless it is longer.
+    padded: Option<[u8; PADDED]>,
+}
+
+const PADDED: usize = 32;
+
+impl Key {
+    fn new(text: Vec<u8>) -> Self {
+        let padded = (text.len() <= PADDED).then(|| {
+            let mut padded = [0; PADDED];
+            padded[..text.len()].copy_from_slice(&text);
+            padded
+        });
+        Self {
+            text: text.into(),
+            padded,
+        }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Appends it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        // A fixed number of bytes is copied at once, any other by a call.
+        if let Some(padded) = &self.padded {
+            let end = out.len() + self.text.len();
+            out.extend_from_slice(padded);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(&self.text);
+        }
+    }
 }
 
 /// The first bad cell of a row.
@@ -68,7 +108,7 @@ pub(super) fn fields(schema: &[Variable]) -> Vec<Field> {
             super::convert::write_string(variable.name.as_bytes(), &mut key).ok();
             key.push(b':');
             Field {
-                key: key.into(),
+                key: Key::new(key),
                 converter: Converter::new(variable),
             }
         })
@@ -144,6 +184,18 @@ pub(super) fn finish_row(out: &mut Vec<u8>, mark: usize) -> Result<(), BadCell> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_written_whole_whatever_its_length() {
+        for length in [0, 1, 31, 32, 33, 100] {
+            let text = vec![b'k'; length];
+            let mut out = b"a".to_vec();
+            let key = Key::new(text.clone());
+            key.write(&mut out);
+            assert_eq!(out[1..], text);
+            assert_eq!(key.text(), text);
+        }
+    }
 
     #[test]
     fn a_path_gives_what_stands_for_the_braces() {

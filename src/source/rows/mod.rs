@@ -11,6 +11,7 @@ mod encode;
 mod infer;
 mod input;
 mod json;
+mod lanes;
 pub mod pack;
 mod reject;
 mod replay;

@@ -48,12 +48,8 @@ impl Date {
 
     /// Whether this is a day that is written as it reads: `YYYY-MM-DD`.
     pub(super) fn is_exact(text: &[u8; 10]) -> bool {
-        let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else {
-            return false;
-        };
-        let two = |tens: &u8, ones: &u8| two_digits(*tens, *ones);
-        let (Some(century), Some(year), Some(month), Some(day)) =
-            (two(y0, y1), two(y2, y3), two(m0, m1), two(d0, d1))
+        let [y0, y1, rest @ ..] = *text;
+        let (Some(century), Some([year, month, day])) = (two_digits(y0, y1), pairs(rest, b'-'))
         else {
             return false;
         };
@@ -126,12 +122,8 @@ impl<'a> Clock<'a> {
 
     /// Whether this is a time that is written as it reads: `HH:MM:SS`.
     pub(super) fn is_exact(text: [u8; 8]) -> bool {
-        let [h0, h1, b':', m0, m1, b':', s0, s1] = text else {
-            return false;
-        };
-        two_digits(h0, h1).is_some_and(|hour| hour <= 23)
-            && two_digits(m0, m1).is_some_and(|minute| minute <= 59)
-            && two_digits(s0, s1).is_some_and(|second| second <= 59)
+        pairs(text, b':')
+            .is_some_and(|[hour, minute, second]| hour <= 23 && minute <= 59 && second <= 59)
     }
 
     /// Writes `HH:MM:SS[.digits]`.
@@ -150,6 +142,22 @@ impl<'a> Clock<'a> {
 
 fn two_digits(tens: u8, ones: u8) -> Option<u8> {
     (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
+}
+
+/// Three numbers of two digits, with marks between them: all bytes at once.
+fn pairs(text: [u8; 8], mark: u8) -> Option<[u8; 3]> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero = [b'0', b'0', mark, b'0', b'0', mark, b'0', b'0'];
+    let beside = u64::from_le_bytes(text) ^ u64::from_le_bytes(zero);
+    // Of a digit more than 9, of a mark more than 0, reaches the high bit. What carries
+    // into the next byte has it already.
+    let most = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
+    if (beside | beside.wrapping_add(most)) & HIGH != 0 {
+        return None;
+    }
+    // No byte of this is more than 99.
+    let [first, _, _, second, _, _, third, _] = (beside * 10 + (beside >> 8)).to_le_bytes();
+    Some([first, second, third])
 }
 
 /// One or two digits.

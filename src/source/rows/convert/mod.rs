@@ -6,6 +6,7 @@
 
 mod calendar;
 mod number;
+mod short;
 mod stands;
 mod temporal;
 mod text;
@@ -16,6 +17,7 @@ use crate::base::VariableType;
 use crate::manifest::{Convert, NestedPolicy, TimeFormat, Variable, ZonePolicy};
 
 pub(super) use number::{EXACT_IN_DOUBLE, is_json_integer, write_float, write_integer};
+pub(super) use short::Short;
 pub(super) use temporal::Temporal;
 pub(super) use text::{hex_unit, string_stop, unescape, write_string};
 
@@ -25,6 +27,7 @@ use super::reject::RejectReason;
 #[derive(Debug)]
 pub(super) struct Converter {
     kind: Kind,
+    short: ShortForm,
     nulls: Nulls,
     required: bool,
     nested: NestedPolicy,
@@ -45,6 +48,46 @@ enum Kind {
     },
     Temporal(Temporal),
     Geography,
+}
+
+/// What a short cell must be to stand in JSON as it is.
+#[derive(Debug, Clone, Copy)]
+enum ShortForm {
+    Plain,
+    Whole,
+    Decimal,
+    TrueFalse,
+    Day,
+    /// That cannot be told at a glance.
+    Other,
+}
+
+impl ShortForm {
+    fn of(kind: &Kind, nulls: &Nulls) -> Self {
+        match (nulls, kind) {
+            (Nulls::None | Nulls::Empty, Kind::String) => Self::Plain,
+            (Nulls::None | Nulls::Empty, Kind::Integer) => Self::Whole,
+            (Nulls::None | Nulls::Empty, Kind::Float { comma: false }) => Self::Decimal,
+            (
+                Nulls::None | Nulls::Empty,
+                Kind::Boolean {
+                    yes: None,
+                    no: None,
+                },
+            ) => Self::TrueFalse,
+            (Nulls::None | Nulls::Empty, Kind::Temporal(temporal)) if temporal.is_plain_day() => {
+                Self::Day
+            }
+            (
+                Nulls::None | Nulls::Empty,
+                Kind::Float { comma: true }
+                | Kind::Boolean { .. }
+                | Kind::Temporal(_)
+                | Kind::Geography,
+            )
+            | (Nulls::Listed(_), _) => Self::Other,
+        }
+    }
 }
 
 type Texts = Vec<Box<[u8]>>;
@@ -122,6 +165,7 @@ impl Converter {
             None => Nulls::Empty,
         };
         Self {
+            short: ShortForm::of(&kind, &nulls),
             kind,
             nulls,
             required: variable.required,
@@ -142,6 +186,29 @@ impl Converter {
         }
     }
 
+    /// Writes the value of a short cell, if it needs no other look. `false`: nothing
+    /// was written, and [`Self::write_text`] may write it.
+    pub(super) fn write_short(&self, cell: Short, out: &mut Vec<u8>) -> bool {
+        let (stands, is_quoted) = match self.short {
+            ShortForm::Other => (false, false),
+            ShortForm::Plain => (cell.is_plain(), true),
+            ShortForm::Day => (cell.is_day(), true),
+            ShortForm::Whole => (cell.is_whole(), false),
+            ShortForm::Decimal => (cell.is_decimal(), false),
+            ShortForm::TrueFalse => (cell.is(b"true") || cell.is(b"false"), false),
+        };
+        match (stands, is_quoted) {
+            (false, _) => {}
+            (true, false) => cell.write(out),
+            (true, true) => {
+                out.push(b'"');
+                cell.write(out);
+                out.push(b'"');
+            }
+        }
+        stands
+    }
+
     /// Writes the value of a cell. On an error `out` may hold a piece of it.
     pub(super) fn write_text(&self, cell: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
         if self.nulls.hold(cell) {
@@ -151,7 +218,7 @@ impl Converter {
             return write_string(cell, out);
         }
         // Padding means nothing to the other types.
-        let trimmed = cell.trim_ascii();
+        let trimmed = trimmed(cell);
         if trimmed.len() != cell.len() && self.nulls.hold(trimmed) {
             return self.write_null(out);
         }
@@ -294,6 +361,14 @@ impl Nulls {
             Self::Empty => text.is_empty(),
             Self::Listed(markers) => markers.iter().any(|marker| **marker == *text),
         }
+    }
+}
+
+/// Most cells have no padding, which their ends tell.
+fn trimmed(cell: &[u8]) -> &[u8] {
+    match cell {
+        [b'!'..=255, .., b'!'..=255] => cell,
+        _ => cell.trim_ascii(),
     }
 }
 

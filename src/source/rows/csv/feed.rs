@@ -70,10 +70,21 @@ impl Feed {
         &self.block[self.taken..self.filled]
     }
 
+    /// The same, to be changed where nothing will look at it any more.
+    pub(super) fn rest_mut(&mut self) -> &mut [u8] {
+        &mut self.block[self.taken..self.filled]
+    }
+
     /// What was taken since a position of the text, if the block still has it.
     pub(super) fn taken_since(&self, position: u64) -> Option<&[u8]> {
+        let taken = usize::try_from(self.position().checked_sub(position)?).ok()?;
+        self.from(position)?.get(..taken)
+    }
+
+    /// The block from a position of the text on, with what is not filled.
+    pub(super) fn from(&self, position: u64) -> Option<&[u8]> {
         let from = usize::try_from(position.checked_sub(self.base)?).ok()?;
-        self.block.get(from..self.taken)
+        self.block.get(from..)
     }
 
     /// Takes bytes of the rest that have so many line ends.

@@ -314,9 +314,14 @@ impl Cells {
     fn encode(&self, record: Record<'_>, out: &mut Vec<u8>) -> Result<(), BadCell> {
         let mark = out.len();
         for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
-            out.extend_from_slice(&field.key);
+            field.key.write(out);
             let (cell, result) = match from {
                 CellFrom::Column(column) => {
+                    if let Some(cell) = record.short(*column)
+                        && field.converter.write_short(cell, out)
+                    {
+                        continue;
+                    }
                     let cell = record.get(*column).unwrap_or_default();
                     (cell, field.converter.write_text(cell, out))
                 }

@@ -5,6 +5,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use crate::manifest::CsvDialect;
 use crate::source::SourceError;
+use crate::source::rows::convert::Short;
 
 use super::feed::Feed;
 use super::simple::{Marks, Place, Split};
@@ -12,6 +13,7 @@ use super::simple::{Marks, Place, Split};
 /// The cells of a row, without their quotes.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::source::rows) struct Record<'a> {
+    /// The row, and what else lies behind it.
     bytes: &'a [u8],
     cells: &'a [Place],
 }
@@ -24,6 +26,12 @@ impl<'a> Record<'a> {
     pub(super) fn get(self, index: usize) -> Option<&'a [u8]> {
         let place = self.cells.get(index)?;
         self.bytes.get(place.start..place.end)
+    }
+
+    /// A cell that is short.
+    pub(super) fn short(self, index: usize) -> Option<Short> {
+        let place = self.cells.get(index)?;
+        Short::of(self.bytes, place.start, place.end)
     }
 
     /// The cells in order.
@@ -70,7 +78,14 @@ impl Splitter {
     pub(super) fn split(&mut self, feed: &mut Feed) -> Result<(), SourceError> {
         loop {
             match self.marks.split(feed.rest(), &mut self.cells) {
-                Split::Row { bytes, line_ends } => {
+                Split::Row {
+                    bytes,
+                    line_ends,
+                    has_doubled,
+                } => {
+                    if has_doubled {
+                        self.marks.halve_quotes(feed.rest_mut(), &mut self.cells);
+                    }
                     self.in_block = Some(feed.position());
                     feed.take(bytes, line_ends);
                     return Ok(());
@@ -84,7 +99,7 @@ impl Splitter {
     /// The row that was taken last; nothing may have been taken since.
     pub(super) fn record<'a>(&'a self, feed: &'a Feed) -> Record<'a> {
         let bytes = match self.in_block {
-            Some(position) => feed.taken_since(position).unwrap_or_default(),
+            Some(position) => feed.from(position).unwrap_or_default(),
             None => &self.text,
         };
         Record {

@@ -157,7 +157,7 @@ impl RowEncoder {
         }
         let mut rest = text;
         for field in &self.fields {
-            rest = rest.strip_prefix(&*field.key)?;
+            rest = rest.strip_prefix(field.key.text())?;
             rest = &rest[field.converter.stands(rest)?..];
         }
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
@@ -178,7 +178,7 @@ impl RowEncoder {
     fn write(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), BadCell> {
         let mark = out.len();
         for (index, field) in self.fields.iter().enumerate() {
-            out.extend_from_slice(&field.key);
+            field.key.write(out);
             if let Some(fixed) = &self.fixed[index] {
                 out.extend_from_slice(fixed);
                 continue;
