@@ -66,6 +66,10 @@ impl Watch {
 
     /// A row was encoded.
     pub(super) fn good(&mut self, fields: &[Field], names: &[String], file: &str, start: RowStart) {
+        let is_rounded = |index: &usize| fields[*index].converter.rounded().is_some();
+        if !self.columns.iter().any(is_rounded) {
+            return;
+        }
         let found = &mut self.found;
         self.columns.retain(|index| {
             let Some(value) = fields[*index].converter.rounded() else {

@@ -1,12 +1,9 @@
-//! A window on the text: the block that rows are split from, where the next row
-//! starts, and whether the quotes before it are right.
+//! A window on the text: the block that rows are split from, and where the next row
+//! starts.
 
-use crate::manifest::CsvDialect;
 use crate::source::rows::input::{BLOCK, Text};
 use crate::source::rows::pack::CAP;
 use crate::source::{CsvProblem, SourceError};
-
-use super::quotes::{BadQuote, Quotes};
 
 /// Blocks of a text.
 pub(super) struct Feed {
@@ -22,7 +19,6 @@ pub(super) struct Feed {
     base: u64,
     /// The line of the next byte, from 1.
     line: u64,
-    quotes: Option<Quotes>,
     /// Nothing follows: a text may not be asked again.
     ended: bool,
     /// Position and line of the row that is being taken.
@@ -45,7 +41,6 @@ impl Feed {
             filled: 0,
             taken: 0,
             line: 1,
-            quotes: None,
             ended: false,
             row: (0, 1),
             longest: CAP,
@@ -63,6 +58,11 @@ impl Feed {
 
     pub(super) fn block_size(&self) -> usize {
         self.size
+    }
+
+    /// The line of the next byte, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
     }
 
     /// What of the block is not taken yet.
@@ -108,14 +108,6 @@ impl Feed {
         Ok(())
     }
 
-    /// From here on quotes are followed.
-    pub(super) fn follow_quotes(&mut self, dialect: &CsvDialect) {
-        self.quotes = Quotes::new(dialect, self.position(), self.line);
-        if let Some(quotes) = &mut self.quotes {
-            quotes.block(&self.block[self.taken..self.filled]);
-        }
-    }
-
     /// Goes to a byte, the first of a line. The text must be one that can be sought.
     pub(super) fn seek(&mut self, byte: u64, line: u64) -> Result<(), SourceError> {
         if self.text.seek(byte)? {
@@ -126,14 +118,6 @@ impl Feed {
             self.ended = false;
         }
         Ok(())
-    }
-
-    /// The first wrong quote in what was taken.
-    pub(super) fn bad_quote(&self) -> Option<BadQuote> {
-        self.quotes
-            .as_ref()
-            .and_then(Quotes::bad)
-            .filter(|bad| bad.offset < self.position())
     }
 
     /// Goes to the next row, over blank lines and comments. Answers its position and
@@ -189,12 +173,6 @@ impl Feed {
         self.taken = 0;
         let room = &mut self.block[self.filled..][..self.size];
         let count = self.text.read(room)?;
-        if let Some(quotes) = &mut self.quotes {
-            quotes.block(&room[..count]);
-            if count == 0 {
-                quotes.end();
-            }
-        }
         self.filled += count;
         self.ended = count == 0;
         Ok(count)

@@ -75,7 +75,6 @@ impl CsvRows {
         };
         let mut feed = Feed::new(text);
         feed.skip_lines(dialect.skip_lines)?;
-        feed.follow_quotes(dialect);
         let mut rows = Self {
             cells: Cells {
                 fields: Vec::new(),
@@ -171,7 +170,6 @@ impl CsvRows {
             return Ok(self);
         }
         self.feed.seek(start.byte, start.line)?;
-        self.feed.follow_quotes(&self.dialect);
         self.splitter = Splitter::new(&self.dialect);
         self.next_record = start.record;
         Ok(self)
@@ -182,9 +180,8 @@ impl CsvRows {
         let Some((byte, line)) = self.feed.row_start(self.dialect.comment)? else {
             return Ok(None);
         };
-        self.splitter.split(&mut self.feed)?;
-        if let Some(bad) = self.feed.bad_quote() {
-            return Err(self.csv_error(bad.line, bad.column, bad.why));
+        if let Some(bad) = self.splitter.split(&mut self.feed)? {
+            return Err(self.csv_error(bad.place.line, bad.place.column, bad.why));
         }
         if self.record().len() != self.cells.width && !self.header.is_empty() {
             return Err(self.ragged(byte, line));

@@ -8,6 +8,7 @@ use crate::source::SourceError;
 use crate::source::rows::convert::Short;
 
 use super::feed::Feed;
+use super::quotes::{BadQuote, Quotes};
 use super::simple::{Marks, Place, Split};
 
 /// The cells of a row, without their quotes.
@@ -44,6 +45,8 @@ impl<'a> Record<'a> {
 pub(super) struct Splitter {
     marks: Marks,
     machine: Reader,
+    /// Of the rows that go through the machine.
+    quotes: Option<Quotes>,
     cells: Vec<Place>,
     /// The position of the row whose cells lie in the block, or `None`: they are in
     /// `text`.
@@ -68,14 +71,16 @@ impl Splitter {
         Self {
             marks: Marks::of(dialect),
             machine,
+            quotes: Quotes::new(dialect),
             cells: Vec::new(),
             in_block: None,
             text: vec![0; 1024],
         }
     }
 
-    /// Takes the row that the feed stands at.
-    pub(super) fn split(&mut self, feed: &mut Feed) -> Result<(), SourceError> {
+    /// Takes the row that the feed stands at. Answers its first wrong quote: then the
+    /// cells may not be what was meant.
+    pub(super) fn split(&mut self, feed: &mut Feed) -> Result<Option<BadQuote>, SourceError> {
         loop {
             match self.marks.split(feed.rest(), &mut self.cells) {
                 Split::Row {
@@ -88,7 +93,7 @@ impl Splitter {
                     }
                     self.in_block = Some(feed.position());
                     feed.take(bytes, line_ends);
-                    return Ok(());
+                    return Ok(None);
                 }
                 Split::Unfinished if is_longer(feed)? => {}
                 Split::Unfinished | Split::Other => return self.split_by_machine(feed),
@@ -108,9 +113,12 @@ impl Splitter {
         }
     }
 
-    fn split_by_machine(&mut self, feed: &mut Feed) -> Result<(), SourceError> {
+    fn split_by_machine(&mut self, feed: &mut Feed) -> Result<Option<BadQuote>, SourceError> {
         self.in_block = None;
         self.cells.clear();
+        if let Some(quotes) = &mut self.quotes {
+            quotes.start(feed.line());
+        }
         let (mut length, mut start) = (0, 0);
         let mut ends = [0; 64];
         loop {
@@ -118,6 +126,9 @@ impl Splitter {
             let (result, taken, written, ended) =
                 self.machine
                     .read_record(feed.rest(), &mut self.text[length..], &mut ends);
+            if let Some(quotes) = &mut self.quotes {
+                quotes.pass(&feed.rest()[..taken]);
+            }
             feed.take(taken, self.machine.line() - line);
             length += written;
             for end in &ends[..ended] {
@@ -129,7 +140,9 @@ impl Splitter {
                 ReadRecordResult::InputEmpty => feed.more().map(drop)?,
                 ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
                 ReadRecordResult::OutputEndsFull => {}
-                ReadRecordResult::Record | ReadRecordResult::End => return Ok(()),
+                ReadRecordResult::Record | ReadRecordResult::End => {
+                    return Ok(self.quotes.as_mut().and_then(Quotes::end));
+                }
             }
         }
     }
@@ -158,13 +171,18 @@ mod tests {
     use crate::manifest::TextEncoding;
     use crate::source::rows::input::{BLOCK, Text};
 
-    /// The rows of a text that is read in blocks of some bytes, and where they start.
-    fn rows(text: &str, block: usize) -> Vec<(u64, u64, Vec<String>)> {
+    /// A text that is read in blocks of some bytes.
+    fn feed(text: &str, block: usize) -> Feed {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let never = CancelToken::new();
         let text = Text::open(file.path(), "a.csv", &TextEncoding::Utf8, &never).unwrap();
-        let mut feed = Feed::in_blocks(text, block);
+        Feed::in_blocks(text, block)
+    }
+
+    /// The rows of a text, and where they start.
+    fn rows(text: &str, block: usize) -> Vec<(u64, u64, Vec<String>)> {
+        let mut feed = feed(text, block);
         let mut splitter = Splitter::new(&CsvDialect::default());
         let mut rows = Vec::new();
         while let Some((byte, line)) = feed.row_start(None).unwrap() {
@@ -176,10 +194,61 @@ mod tests {
         rows
     }
 
+    /// The first wrong quote of a text.
+    fn bad_quote(dialect: &CsvDialect, text: &str, block: usize) -> Option<BadQuote> {
+        let mut feed = feed(text, block);
+        let mut splitter = Splitter::new(dialect);
+        while feed.row_start(dialect.comment).unwrap().is_some() {
+            let bad = splitter.split(&mut feed).unwrap();
+            if bad.is_some() {
+                return bad;
+            }
+        }
+        None
+    }
+
+    /// By the same rules, over the whole text: how many bytes are before it.
+    fn before_bad_quote(dialect: &CsvDialect, text: &[u8]) -> Option<usize> {
+        #[derive(PartialEq)]
+        enum In {
+            Start,
+            Comment,
+            Bare,
+            Quotes,
+            Escape,
+            Closed,
+        }
+        let mut state = In::Start;
+        let (mut opened, mut row_start) = (0, true);
+        for (at, byte) in text.iter().enumerate() {
+            let ends = [dialect.delimiter, b'\n', b'\r'].contains(byte);
+            let is_quote = Some(*byte) == dialect.quote;
+            state = match state {
+                In::Comment if *byte == b'\n' => In::Start,
+                In::Comment => In::Comment,
+                In::Start if row_start && Some(*byte) == dialect.comment => In::Comment,
+                In::Start if is_quote => {
+                    opened = at;
+                    In::Quotes
+                }
+                In::Start | In::Bare | In::Closed if ends => In::Start,
+                In::Start | In::Bare => In::Bare,
+                In::Quotes if is_quote => In::Closed,
+                In::Quotes if Some(*byte) == dialect.escape => In::Escape,
+                In::Quotes | In::Escape => In::Quotes,
+                In::Closed if is_quote && dialect.escape.is_none() => In::Quotes,
+                In::Closed => return Some(at),
+            };
+            row_start = state == In::Start && matches!(byte, b'\n' | b'\r');
+        }
+        matches!(state, In::Quotes | In::Escape).then_some(opened)
+    }
+
     #[test]
     fn the_state_machine_gives_all_cells_of_a_wide_row() {
         let cells: Vec<String> = (0..200).map(|number| format!("{number}")).collect();
-        let text = format!("{},\"a\"\"b\",\n", cells.join(","));
+        // A row without a line end is none of the simple ones.
+        let text = format!("{},\"a\"\"b\",", cells.join(","));
         let [(0, 1, found)] = &rows(&text, BLOCK)[..] else {
             panic!("one row, at the start");
         };
@@ -189,6 +258,36 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn every_wrong_quote_is_found_whatever_the_blocks(
+            text in "[a,\"\n#\\\\é]{0,40}",
+            escape in prop::option::of(Just(b'\\')),
+            comment in prop::option::of(Just(b'#')),
+            block in 1_usize..50,
+        ) {
+            let dialect = CsvDialect { escape, comment, ..CsvDialect::default() };
+            let wanted = before_bad_quote(&dialect, text.as_bytes()).map(|at| {
+                let before = &text[..at];
+                let line = before.rsplit('\n').next().unwrap_or_default();
+                (before.matches('\n').count() as u64 + 1, line.chars().count() as u64 + 1)
+            });
+
+            let found = bad_quote(&dialect, &text, block);
+            prop_assert_eq!(found.map(|bad| (bad.place.line, bad.place.column)), wanted);
+        }
+
+        #[test]
+        fn carriage_returns_end_fields_too(text in "[a,\"\r\n]{0,40}", block in 1_usize..50) {
+            let dialect = CsvDialect::default();
+            let wanted = before_bad_quote(&dialect, text.as_bytes())
+                .map(|at| text[..at].matches('\n').count() as u64 + 1);
+
+            let found = bad_quote(&dialect, &text, block);
+            prop_assert_eq!(found.map(|bad| bad.place.line), wanted);
+        }
+
         #[test]
         fn blocks_do_not_change_the_rows(text in "([abé]{0,30}[,\"\r\n]){0,30}[ab\"]{0,9}") {
             let whole = rows(&text, BLOCK);
