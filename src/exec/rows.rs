@@ -161,9 +161,10 @@ fn feed<'scope>(
         &mut |bytes| {
             // Reserve first, hold nothing while waiting.
             let waiting = Instant::now();
-            *held.borrow_mut() = shared.budget.reserve(bytes, context.cancel);
+            let (reserved, buffer) = shared.budget.reserve(bytes, context.cancel).unzip();
             waited.set(waited.get() + waiting.elapsed());
-            Vec::with_capacity(usize::try_from(bytes).unwrap_or_default())
+            *held.borrow_mut() = reserved;
+            buffer.unwrap_or_default()
         },
         &mut |cut, payload| {
             let reserved = held.borrow_mut().take();
@@ -175,8 +176,7 @@ fn feed<'scope>(
             handed.borrow_mut().push(cut);
             net.spawn(move |_| {
                 send_part(shared, job, part, &payload);
-                drop(payload);
-                drop(reserved);
+                reserved.give_back(payload);
             });
             ControlFlow::Continue(())
         },

@@ -47,6 +47,8 @@ pub(super) struct Key {
 }
 
 const PADDED: usize = 32;
+/// Up to so many bytes are written ahead and taken back at once.
+pub(super) const AHEAD: u64 = PADDED as u64;
 
 impl Key {
     fn new(text: Vec<u8>) -> Self {

@@ -8,6 +8,7 @@ use crate::base::{CancelToken, Fingerprint, PartHasher, PartIdentity};
 use crate::source::SourceError;
 
 use super::cut::Cut;
+use super::encode::AHEAD;
 use super::pack::{self, PayloadSize};
 use super::{Reading, RowReader, RowStart};
 
@@ -56,7 +57,8 @@ pub fn replay(
             reader = reader.forward_to(&cut.start)?;
         }
         next = index + 1;
-        let payload = payload(&mut reader, sending.reading, cut, buffer(cut.bytes))?;
+        let room = buffer(cut.bytes + AHEAD);
+        let payload = payload(&mut reader, sending.reading, cut, room)?;
         if each(index, payload).is_break() {
             return Ok(Replayed::Stopped);
         }

@@ -4,37 +4,52 @@ use super::RejectReason;
 
 /// Writes text as a JSON string; it must be UTF-8.
 pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
-    if is_plain(text) {
-        out.push(b'"');
-        out.extend_from_slice(text);
-        out.push(b'"');
-        return Ok(());
-    }
-    if std::str::from_utf8(text).is_err() {
+    let look = Look::at(text);
+    if !look.is_ascii && std::str::from_utf8(text).is_err() {
         return Err(RejectReason::InvalidUtf8);
     }
     out.push(b'"');
-    escape(text, out);
+    if look.stands {
+        out.extend_from_slice(text);
+    } else {
+        escape(text, out);
+    }
     out.push(b'"');
     Ok(())
 }
 
-/// Whether all of it is ASCII that can stand in a JSON string as it is. Eight bytes
-/// at a time: most texts are short.
-fn is_plain(text: &[u8]) -> bool {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut found = 0;
-    for word in words {
-        found |= special(*word);
+/// What text is made of.
+struct Look {
+    is_ascii: bool,
+    /// It needs no escapes in a JSON string.
+    stands: bool,
+}
+
+impl Look {
+    /// Eight bytes at a time: most texts are short.
+    fn at(text: &[u8]) -> Self {
+        let (words, tail) = text.as_chunks::<8>();
+        let (mut all, mut found) = (0, 0);
+        let mut add = |bytes: [u8; 8]| {
+            let word = u64::from_le_bytes(bytes);
+            all |= word;
+            found |= marks(word);
+        };
+        for word in words {
+            add(*word);
+        }
+        if let ([_, ..], Some(last)) = (tail, text.last_chunk::<8>()) {
+            add(*last);
+        } else if !tail.is_empty() {
+            let mut word = [b' '; 8];
+            word[..tail.len()].copy_from_slice(tail);
+            add(word);
+        }
+        Self {
+            is_ascii: all & HIGH == 0,
+            stands: found == 0,
+        }
     }
-    if let ([_, ..], Some(last)) = (tail, text.last_chunk::<8>()) {
-        found |= special(*last);
-    } else if !tail.is_empty() {
-        let mut word = [b' '; 8];
-        word[..tail.len()].copy_from_slice(tail);
-        found |= special(word);
-    }
-    found == 0
 }
 
 /// Where a JSON string's text, from `text` on, ends or goes on otherwise: the first
@@ -56,12 +71,6 @@ pub(crate) fn string_stop(text: &[u8]) -> Option<usize> {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = ONES << 7;
 
-/// Not 0 if any byte is a control character, a quote, a backslash or not ASCII.
-fn special(bytes: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(bytes);
-    marks(word) | (word & HIGH)
-}
-
 /// The high bit of each byte that is a control character, a quote or a backslash.
 /// Bytes after the first of them may be marked wrongly.
 fn marks(word: u64) -> u64 {
@@ -73,28 +82,27 @@ fn marks(word: u64) -> u64 {
 
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut start = 0;
-    for (index, byte) in text.iter().enumerate() {
+    let mut rest = text;
+    while let Some(at) = string_stop(rest) {
+        let byte = rest[at];
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
         let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             0x08 => b'b',
             0x0c => b'f',
             0x00..=0x1f => b'u',
-            _ => continue,
+            0x20..=0xff => byte,
         };
-        out.extend_from_slice(&text[start..index]);
-        start = index + 1;
         out.extend_from_slice(&[b'\\', short]);
         if short == b'u' {
             let digit = |nibble: u8| HEX[usize::from(nibble)];
             out.extend_from_slice(&[b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
         }
     }
-    out.extend_from_slice(&text[start..]);
+    out.extend_from_slice(rest);
 }
 
 /// The text of a JSON string that the walker has found good.

@@ -138,10 +138,22 @@ mod tests {
         for (dialect, row, wanted) in [
             (&plain, "a,\"b\"\"\",c\"d\n", None),
             (&plain, "a,\"b\"\"", Some((7, 3, CsvProblem::OpenQuote))),
-            (&plain, "é,\"é\n\"b,\"", Some((8, 2, CsvProblem::TextAfterQuote))),
-            (&plain, "\"a\\\"b\"\n", Some((7, 5, CsvProblem::TextAfterQuote))),
+            (
+                &plain,
+                "é,\"é\n\"b,\"",
+                Some((8, 2, CsvProblem::TextAfterQuote)),
+            ),
+            (
+                &plain,
+                "\"a\\\"b\"\n",
+                Some((7, 5, CsvProblem::TextAfterQuote)),
+            ),
             (&escaped, "\"a\\\"b\"\n", None),
-            (&escaped, "\"a\"\"\n", Some((7, 4, CsvProblem::TextAfterQuote))),
+            (
+                &escaped,
+                "\"a\"\"\n",
+                Some((7, 4, CsvProblem::TextAfterQuote)),
+            ),
             (&escaped, "\"a\\", Some((7, 1, CsvProblem::OpenQuote))),
         ] {
             assert_eq!(follow(dialect, row), wanted, "{row}");

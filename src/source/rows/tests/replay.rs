@@ -114,6 +114,34 @@ fn the_payloads_are_what_the_cuts_say() {
 }
 
 #[test]
+fn no_payload_needs_more_room_than_was_asked_for() {
+    for fixture in sources() {
+        let pass = pass(&fixture, &[], 900);
+        let places = RefCell::new(Vec::new());
+        let mut buffer = |bytes: u64| {
+            let one = Vec::with_capacity(usize::try_from(bytes).unwrap());
+            places.borrow_mut().push(one.as_ptr());
+            one
+        };
+        let mut each = |index: usize, payload: Vec<u8>| {
+            assert_eq!(payload.as_ptr(), places.borrow()[index]);
+            ControlFlow::Continue(())
+        };
+        let sending = sending(&fixture, &pass);
+        replay(
+            sending,
+            &|_| true,
+            &mut buffer,
+            &mut each,
+            &CancelToken::new(),
+        )
+        .unwrap();
+
+        assert_eq!(places.borrow().len(), pass.cuts.len());
+    }
+}
+
+#[test]
 fn parts_that_are_not_wanted_are_passed_over() {
     for fixture in sources() {
         let pass = pass(&fixture, &[], 900);
