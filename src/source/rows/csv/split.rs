@@ -269,7 +269,7 @@ mod tests {
         ) {
             let dialect = CsvDialect { escape, comment, ..CsvDialect::default() };
             let wanted = before_bad_quote(&dialect, text.as_bytes()).map(|at| {
-                let before = &text[..at];
+                let before = text.get(..at).unwrap();
                 let line = before.rsplit('\n').next().unwrap_or_default();
                 (before.matches('\n').count() as u64 + 1, line.chars().count() as u64 + 1)
             });
@@ -282,7 +282,7 @@ mod tests {
         fn carriage_returns_end_fields_too(text in "[a,\"\r\n]{0,40}", block in 1_usize..50) {
             let dialect = CsvDialect::default();
             let wanted = before_bad_quote(&dialect, text.as_bytes())
-                .map(|at| text[..at].matches('\n').count() as u64 + 1);
+                .map(|at| text.get(..at).unwrap().matches('\n').count() as u64 + 1);
 
             let found = bad_quote(&dialect, &text, block);
             prop_assert_eq!(found.map(|bad| bad.place.line), wanted);
