@@ -85,8 +85,10 @@ enum Place {
 #[derive(Debug)]
 struct Beside {
     blocks: SyncSender<Vec<u8>>,
-    /// Blocks that were hashed, to be filled again.
-    spare: Receiver<Vec<u8>>,
+    /// Blocks that were hashed.
+    hashed: Receiver<Vec<u8>>,
+    /// Those to be filled again, the last hashed first: a cache may still have it.
+    spare: Vec<Vec<u8>>,
     thread: JoinHandle<Md5Hasher>,
     _seat: Seat,
 }
@@ -96,23 +98,25 @@ impl Beside {
     fn start(hashers: &Hashers, hasher: &Md5Hasher) -> Option<Self> {
         let seat = hashers.take()?;
         let (blocks, waiting) = sync_channel(hashers.blocks);
-        let (hashed, spare) = channel();
+        let (done, hashed) = channel();
         let hasher = hasher.clone();
         let thread = thread::Builder::new()
             .name("md5".to_owned())
-            .spawn(move || hash(hasher, &waiting, &hashed))
+            .spawn(move || hash(hasher, &waiting, &done))
             .ok()?;
         Some(Self {
             blocks,
-            spare,
+            hashed,
+            spare: Vec::new(),
             thread,
             _seat: seat,
         })
     }
 
     /// Hands on a copy; waits while too many wait already.
-    fn feed(&self, bytes: &[u8]) {
-        let mut block = self.spare.try_recv().unwrap_or_default();
+    fn feed(&mut self, bytes: &[u8]) {
+        self.spare.extend(self.hashed.try_iter());
+        let mut block = self.spare.pop().unwrap_or_default();
         block.clear();
         block.extend_from_slice(bytes);
         // A thread that is gone has panicked, which `finish` tells.
@@ -128,10 +132,10 @@ impl Beside {
     }
 }
 
-fn hash(mut hasher: Md5Hasher, waiting: &Receiver<Vec<u8>>, hashed: &Sender<Vec<u8>>) -> Md5Hasher {
+fn hash(mut hasher: Md5Hasher, waiting: &Receiver<Vec<u8>>, done: &Sender<Vec<u8>>) -> Md5Hasher {
     for block in waiting {
         hasher.update(&block);
-        hashed.send(block).ok();
+        done.send(block).ok();
     }
     hasher
 }
