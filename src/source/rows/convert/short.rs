@@ -40,42 +40,32 @@ impl Short {
 
     /// Whether it is a whole number in JSON's form that a double holds. Not `-0`.
     pub(super) fn is_whole(self) -> bool {
-        let digits = Lanes::of(self.bytes).within(b'0', b'9');
-        let number = self.all() & !self.sign();
-        self.len <= EXACT_CHARS
-            && number & !digits == 0
-            && (self.len == 1 || !self.starts_with_zero())
-            && number != 0
+        let lanes = Lanes::of(self.bytes);
+        let sign = lanes.equal(b'-') & 1;
+        let zero = lanes.equal(b'0') >> sign & 1;
+        let number = self.all() & !sign;
+        let others = number & !lanes.within(b'0', b'9');
+        self.len <= EXACT_CHARS && others == 0 && (zero == 0 || self.len == 1) && number != 0
     }
 
     /// Whether it is a number in JSON's form without an exponent. Not `-0`.
     pub(super) fn is_decimal(self) -> bool {
         let lanes = Lanes::of(self.bytes);
-        let digits = lanes.within(b'0', b'9');
-        let number = self.all() & !self.sign();
-        // The point, with digits on both sides.
+        let sign = lanes.equal(b'-') & 1;
+        let zero = lanes.equal(b'0') >> sign & 1;
+        let number = self.all() & !sign;
         let point = number & lanes.equal(b'.');
+        let others = number & !lanes.within(b'0', b'9') & !point;
+        // With digits on both sides.
         let is_parted = point == 0
             || (point.is_power_of_two() && point << 1 & number != 0 && point >> 1 & number != 0);
-        let first = self.sign() + 1;
-        number & !digits & !point == 0
-            && is_parted
-            && (self.len == 1 || point == first << 1 || !self.starts_with_zero())
-            && number != 0
+        let is_point_second = point == 2 << sign;
+        others == 0 && is_parted && (zero == 0 || self.len == 1 || is_point_second) && number != 0
     }
 
     /// Whether it is a day that is written as it reads.
     pub(super) fn is_day(self) -> bool {
         self.len == 10 && self.bytes.first_chunk().is_some_and(Date::is_exact)
-    }
-
-    /// The bit of a minus at the start, or 0.
-    fn sign(self) -> u32 {
-        u32::from(self.bytes[0] == b'-')
-    }
-
-    fn starts_with_zero(self) -> bool {
-        self.bytes[usize::from(self.bytes[0] == b'-')] == b'0'
     }
 
     /// Appends it.
