@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import time
 
@@ -156,16 +157,28 @@ def latency(bench):
     ]
 
 
-def md5_rate(path, size):
-    """One core's MD5 by OpenSSL, in bytes a second."""
-    started = time.perf_counter()
-    with open(path, "rb") as source:
-        hashlib.file_digest(source, "md5")
-    return size / (time.perf_counter() - started)
+def md5_sides(bench, path):
+    """The MD5 of a file on one core: by the library of this program, which the server
+    under test has too, and by OpenSSL."""
+    def ours():
+        sample = measure.run([bench.tool, "md5", path])
+        told = json.loads(sample.out)
+        sample.wall, sample.extra["md5"] = told["seconds"], told["md5"]
+        return sample
+
+    def openssl():
+        started = time.perf_counter()
+        with open(path, "rb") as source:
+            digest = hashlib.file_digest(source, "md5").hexdigest()
+        return measure.Sample(time.perf_counter() - started, extra={"md5": digest})
+
+    need(ours().extra == openssl().extra, f"two MD5s of {path} differ")
+    return {"md5": ours, "openssl": openssl}
 
 
-def md5_sample(path, size):
-    return measure.Sample(size / md5_rate(path, size))
+def md5_note(found, size):
+    rate = {name: size / median(found[name]) / 1e6 for name in ("md5", "openssl")}
+    return f"MD5 {rate['md5']:,.0f} MB/s, OpenSSL's {rate['openssl']:,.0f}"
 
 
 @row("one-large-file")
@@ -175,7 +188,7 @@ def one_large_file(bench):
     files = data.paths(folder)
     made = sides(bench, folder, files, 1)
     runs = {name: lambda side=made[name]: bench.served(side, content="count") for name in ("ours", "curl")}
-    runs["md5"] = lambda: md5_sample(files[0], size)
+    runs |= md5_sides(bench, files[0])
     found = interleave(runs, bench.rounds)
     ours, with_curl = found["ours"], found["curl"]
     core = size / median(found["md5"])
@@ -184,7 +197,7 @@ def one_large_file(bench):
         Line("one-large-file", f"one file of {size >> 20} MiB with its MD5 verified, against {LEAST}",
              least / median(ours), "x", 0.9, 1.0,
              notes=f"{size / median(ours) / 1e6:,.0f} MB/s; curl {size / median(with_curl) / 1e6:,.0f}, "
-                   f"MD5 {core / 1e6:,.0f}, over the cores {size / least / 1e6:,.0f} MB/s; {idle_note(ours)}"),
+                   f"over the cores {size / least / 1e6:,.0f} MB/s; {md5_note(found, size)}; {idle_note(ours)}"),
         Line("one-large-file", "peak memory", median(ours, "peak_mb"), "MB", 200, 100, more=False),
     ]
 
@@ -206,7 +219,7 @@ def several_large_files(bench):
     files = data.paths(folder)
     made = sides(bench, folder, files, 8)
     runs = {name: lambda side=made[name]: bench.served(side, content="count") for name in ("ours", "curl")}
-    runs["md5"] = lambda: md5_sample(files[0], size)
+    runs |= md5_sides(bench, files[0])
     found = interleave(runs, bench.rounds)
     ours, with_curl = found["ours"], found["curl"]
     core = size / median(found["md5"])
@@ -216,7 +229,7 @@ def several_large_files(bench):
              least_seconds(ours, with_curl, core, count, total) / median(ours), "x", 0.9, 1.0,
              notes=f"{median(with_curl) / median(ours):.2f}x of curl; "
                    f"{total / median(ours) / 1e6:,.0f} MB/s = {total / median(ours) / core:.2f} of one core's MD5; "
-                   f"curl {total / median(with_curl) / 1e6:,.0f} MB/s; {idle_note(ours)}"),
+                   f"curl {total / median(with_curl) / 1e6:,.0f} MB/s; {md5_note(found, size)}; {idle_note(ours)}"),
         Line("several-large-files", "peak memory", median(ours, "peak_mb"), "MB", 200, 100, more=False),
     ]
 
@@ -279,7 +292,7 @@ def storage(bench, name, folder, width, rounds):
         with open(sums) as told:
             need(len(told.readlines()) == len(files), "digests are missing")
         turns = {which: lambda run=run: side(run) for which, run in runs.items()}
-        turns["md5"] = lambda: md5_sample(files[0], os.path.getsize(files[0]))
+        turns |= md5_sides(bench, files[0])
         found = interleave(turns, rounds)
     ours, with_curl = found["ours"], found["curl"]
     total = data.bytes_of(files)
@@ -295,7 +308,9 @@ def storage(bench, name, folder, width, rounds):
               f"{len(files) / median(ours):,.0f} files/s, {total / median(ours) / 1e6:,.0f} MB/s with MD5; "
               f"curl {len(files) / median(with_curl):,.0f} files/s, {total / median(with_curl) / 1e6:,.0f} MB/s; "
               f"CPU {median(ours, 'cpu'):.2f} and {median(with_curl, 'cpu'):.2f} s, "
-              f"nginx's {measure.median_extra(ours, 'server_cpu'):.2f} s",
+              f"nginx's {measure.median_extra(ours, 'server_cpu'):.2f} and "
+              f"{measure.median_extra(with_curl, 'server_cpu'):.2f} s; "
+              f"{md5_note(found, os.path.getsize(files[0]))}",
     )
 
 
@@ -307,7 +322,6 @@ def on_nginx(bench):
     several = data.huge(f"several-{count}", count, 10 << 20)
     size = bench.size(1 << 30, 64 << 20)
     large = data.huge(f"large-{size}", 1, size)
-    fresh("nginx-data")
     return [
         storage(bench, f"{len(data.paths(many)):,} small files", many, WIDTH, bench.rounds),
         storage(bench, f"{count} files of 10 MiB", several, 8, bench.rounds),

@@ -9,13 +9,14 @@
 )]
 
 mod encode;
+mod hash;
 mod put;
 mod serve;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "tool encode MANIFEST THREADS [OUT] | tool put URL LIST THREADS SUMS | \
-                     tool serve DATA LATENCY_MS keep|count DATASET";
+                     tool md5 PATH | tool serve DATA LATENCY_MS keep|count DATASET";
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             encode::run(manifest, threads.parse().unwrap(), Some(out));
         }
         ["put", url, list, threads, sums] => put::run(url, list, threads.parse().unwrap(), sums),
+        ["md5", path] => hash::run(path),
         ["serve", data, latency, rows, dataset] => {
             serve::run(data, latency.parse().unwrap(), *rows == "count", dataset);
         }
