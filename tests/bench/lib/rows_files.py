@@ -309,8 +309,8 @@ def storage(bench, name, folder, width, rounds):
               f"curl {len(files) / median(with_curl):,.0f} files/s, {total / median(with_curl) / 1e6:,.0f} MB/s; "
               f"CPU {median(ours, 'cpu'):.2f} and {median(with_curl, 'cpu'):.2f} s, "
               f"nginx's {measure.median_extra(ours, 'server_cpu'):.2f} and "
-              f"{measure.median_extra(with_curl, 'server_cpu'):.2f} s; "
-              f"{md5_note(found, os.path.getsize(files[0]))}",
+              f"{measure.median_extra(with_curl, 'server_cpu'):.2f} s"
+              + ("" if is_small else f"; {md5_note(found, os.path.getsize(files[0]))}"),
     )
 
 

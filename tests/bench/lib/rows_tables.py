@@ -106,9 +106,10 @@ def stored_rows(server, out):
 
 @row("csv-posted")
 def csv_posted(bench):
-    megabytes = bench.size(60, 12)
-    folder = data.rows(f"csv-{megabytes}", "csv", 1 if bench.quick else 2, megabytes)
+    megabytes, fewer = bench.size(400, 40), bench.size(60, 12)
+    folder = data.rows(f"csv-{megabytes}", "csv", 4, megabytes)
     sources = data.paths(folder, "rows")
+    smaller = data.rows(f"csv-{fewer}", "csv", 1 if bench.quick else 2, fewer)
     few = data.few_rows("csv-few", sources[0], "csv", 20_000)
     schema = json.dumps([{"name": name, "type": kind} for name, kind in data.COLUMNS.items()])
 
@@ -133,20 +134,27 @@ def csv_posted(bench):
 
         bench.served(checked)
     same_rows("client", scratch / "ours", scratch / "client", data.COLUMNS)
-    made = sides(folder, sources)
-    found = interleave(
-        {name: lambda side=side: bench.served(side, content="count") for name, side in made.items()},
-        bench.rounds,
-    )
-    size = data.bytes_of(sources) / 1e6
-    ours, client = found["ours"], found["client"]
+
+    def measured(folder, sources):
+        turns = {
+            name: lambda side=side: bench.served(side, content="count")
+            for name, side in sides(folder, sources).items()
+        }
+        found = interleave(turns, bench.rounds)
+        return found["ours"], found["client"], data.bytes_of(sources) / 1e6
+
+    ours, client, size = measured(folder, sources)
+    fewer_ours, fewer_client, fewer_size = measured(smaller, data.paths(smaller, "rows"))
     return [
         Line("csv-posted", "CSV (10 typed columns) to posted payloads, whole program, against the Python client's "
              "`csv` and `insert_rows`", median(client) / median(ours), "x", 25, 50,
-             notes=f"{size / median(ours):,.0f} MB/s of CSV, client {size / median(client):,.1f}; CPU "
+             notes=f"{size:,.0f} MB: {size / median(ours):,.0f} MB/s of CSV, client {size / median(client):,.1f}; CPU "
                    f"{median(ours, 'cpu'):.2f} s in {median(ours):.2f} s; {idle_note(ours)}"),
         Line("csv-posted", "peak memory", median(ours, "peak_mb"), "MB", 200, 100, more=False,
              notes=f"client {median(client, 'peak_mb'):.0f} MB"),
+        Line("csv-posted", f"the same with {fewer_size:,.0f} MB: more of it is start and end",
+             median(fewer_client) / median(fewer_ours), "x", None, None,
+             notes=f"{median(fewer_ours):.2f} s; CPU {median(fewer_ours, 'cpu'):.2f} s; {idle_note(fewer_ours)}"),
     ]
 
 

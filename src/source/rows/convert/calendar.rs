@@ -58,6 +58,12 @@ impl Date {
     }
 
     pub(super) fn exists(self) -> bool {
+        // Most days need no calendar.
+        let is_in_all = (1..=28).contains(&self.day) && (1..=12).contains(&self.month);
+        self.year >= 1 && (is_in_all || self.is_in_its_month())
+    }
+
+    fn is_in_its_month(self) -> bool {
         let leap = self.year.is_multiple_of(4)
             && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
         let last = match self.month {
@@ -67,7 +73,7 @@ impl Date {
             2 => 28,
             _ => 0,
         };
-        self.year >= 1 && (1..=last).contains(&self.day)
+        (1..=last).contains(&self.day)
     }
 
     /// Writes `YYYY-MM-DD`.

@@ -58,6 +58,8 @@ enum ShortForm {
     Decimal,
     TrueFalse,
     Day,
+    /// Nineteen bytes: a little longer, and as usual.
+    Moment,
     /// That cannot be told at a glance.
     Other,
 }
@@ -77,6 +79,11 @@ impl ShortForm {
             ) => Self::TrueFalse,
             (Nulls::None | Nulls::Empty, Kind::Temporal(temporal)) if temporal.is_plain_day() => {
                 Self::Day
+            }
+            (Nulls::None | Nulls::Empty, Kind::Temporal(temporal))
+                if temporal.is_plain_moment() =>
+            {
+                Self::Moment
             }
             (
                 Nulls::None | Nulls::Empty,
@@ -190,7 +197,7 @@ impl Converter {
     /// was written, and [`Self::write_text`] may write it.
     pub(super) fn write_short(&self, cell: Short, out: &mut Vec<u8>) -> bool {
         let (stands, is_quoted) = match self.short {
-            ShortForm::Other => (false, false),
+            ShortForm::Moment | ShortForm::Other => (false, false),
             ShortForm::Plain => (cell.is_plain(), true),
             ShortForm::Day => (cell.is_day(), true),
             ShortForm::Whole => (cell.is_whole(), false),
@@ -211,6 +218,11 @@ impl Converter {
 
     /// Writes the value of a cell. On an error `out` may hold a piece of it.
     pub(super) fn write_text(&self, cell: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
+        if let (ShortForm::Moment, Ok(moment)) = (self.short, cell.try_into())
+            && temporal::write_exact(moment, out)
+        {
+            return Ok(());
+        }
         if self.nulls.hold(cell) {
             return self.write_null(out);
         }

@@ -23,6 +23,22 @@ enum Shape {
     Time,
 }
 
+/// Writes a moment of the form `YYYY-MM-DDTHH:MM:SS`. `false`: it is not one.
+pub(super) fn write_exact(moment: &[u8; 19], out: &mut Vec<u8>) -> bool {
+    let Some((day, [b'T' | b't' | b' ', clock @ ..])) = moment.split_first_chunk() else {
+        return false;
+    };
+    let is_clock = clock.try_into().is_ok_and(Clock::is_exact);
+    let is_exact = is_clock && Date::is_exact(day);
+    if is_exact {
+        let mut quoted = [b'"'; 21];
+        quoted[1..20].copy_from_slice(moment);
+        quoted[11] = b'T';
+        out.extend_from_slice(&quoted);
+    }
+    is_exact
+}
+
 impl Temporal {
     /// `kind` is one of the three temporal types; any other is read as a
     /// `dateTime`.
@@ -57,6 +73,13 @@ impl Temporal {
         matches!(
             (&self.format, self.shape),
             (TimeFormat::Canonical, Shape::Date)
+        )
+    }
+
+    pub(super) fn is_plain_moment(&self) -> bool {
+        matches!(
+            (&self.format, self.shape),
+            (TimeFormat::Canonical, Shape::DateTime)
         )
     }
 
@@ -138,16 +161,9 @@ impl Temporal {
 
     fn write_canonical_moment(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
         let flaw = |flaw| self.reason(flaw);
-        if let Some((day, [b'T' | b't' | b' ', clock @ ..])) = text.split_first_chunk()
-            && let Ok(clock) = <[u8; 8]>::try_from(clock)
-            && Date::is_exact(day)
-            && Clock::is_exact(clock)
+        if let Ok(moment) = text.try_into()
+            && write_exact(moment, out)
         {
-            let mut quoted = [b'"'; 21];
-            quoted[1..11].copy_from_slice(day);
-            quoted[11] = b'T';
-            quoted[12..20].copy_from_slice(&clock);
-            out.extend_from_slice(&quoted);
             return Ok(());
         }
         let (day, rest) = Date::read(text).map_err(flaw)?;
