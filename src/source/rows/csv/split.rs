@@ -257,6 +257,16 @@ mod tests {
         assert_eq!(found[200..], ["a\"b", ""]);
     }
 
+    #[test]
+    fn two_quotes_in_a_quoted_cell_are_one() {
+        let text = "1,\"a\"\"b\"\n\"\"\"\",x\"\"y\n";
+        for block in [1, 7, BLOCK] {
+            let found = rows(text, block);
+            assert_eq!(found[0].2, ["1", "a\"b"], "{block}");
+            assert_eq!(found[1].2, ["\"", "x\"\"y"], "{block}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1_000))]
 
