@@ -181,7 +181,7 @@ impl CsvRows {
             return Ok(None);
         };
         if let Some(bad) = self.splitter.split(&mut self.feed)? {
-            return Err(self.csv_error(bad.place.line, bad.place.column, bad.why));
+            return Err(self.csv_error(bad.at.line, bad.at.column, bad.why));
         }
         if self.record().len() != self.cells.width && !self.header.is_empty() {
             return Err(self.ragged(byte, line));

@@ -13,20 +13,20 @@ pub(super) struct Quotes {
     escape: Option<u8>,
     state: State,
     /// The byte that comes next.
-    next: Place,
-    opened: Place,
+    next: LineColumn,
+    opened: LineColumn,
     bad: Option<BadQuote>,
 }
 
 /// A place where the quotes are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadQuote {
-    pub(super) place: Place,
+    pub(super) at: LineColumn,
     pub(super) why: CsvProblem,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LineColumn {
     /// From 1.
     pub(super) line: u64,
     /// From 1, in characters.
@@ -49,7 +49,7 @@ enum State {
 impl Quotes {
     /// `None`: the dialect has no quotes.
     pub(super) fn new(dialect: &CsvDialect) -> Option<Self> {
-        let start = Place { line: 1, column: 1 };
+        let start = LineColumn { line: 1, column: 1 };
         dialect.quote.map(|quote| Self {
             quote,
             delimiter: dialect.delimiter,
@@ -64,7 +64,7 @@ impl Quotes {
     /// A row starts on this line.
     pub(super) fn start(&mut self, line: u64) {
         self.state = State::FieldStart;
-        self.next = Place { line, column: 1 };
+        self.next = LineColumn { line, column: 1 };
         self.bad = None;
     }
 
@@ -111,8 +111,8 @@ impl Quotes {
         }
     }
 
-    fn blame(&mut self, place: Place, why: CsvProblem) {
-        self.bad.get_or_insert(BadQuote { place, why });
+    fn blame(&mut self, at: LineColumn, why: CsvProblem) {
+        self.bad.get_or_insert(BadQuote { at, why });
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         quotes.start(7);
         quotes.pass(row.as_bytes());
         let bad = quotes.end();
-        bad.map(|bad| (bad.place.line, bad.place.column, bad.why))
+        bad.map(|bad| (bad.at.line, bad.at.column, bad.why))
     }
 
     #[test]

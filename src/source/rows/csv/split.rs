@@ -285,7 +285,7 @@ mod tests {
             });
 
             let found = bad_quote(&dialect, &text, block);
-            prop_assert_eq!(found.map(|bad| (bad.place.line, bad.place.column)), wanted);
+            prop_assert_eq!(found.map(|bad| (bad.at.line, bad.at.column)), wanted);
         }
 
         #[test]
@@ -295,7 +295,7 @@ mod tests {
                 .map(|at| text.get(..at).unwrap().matches('\n').count() as u64 + 1);
 
             let found = bad_quote(&dialect, &text, block);
-            prop_assert_eq!(found.map(|bad| bad.place.line), wanted);
+            prop_assert_eq!(found.map(|bad| bad.at.line), wanted);
         }
 
         #[test]
