@@ -3,10 +3,11 @@
 
 use crate::base::VariableType;
 use crate::manifest::{ExtraColumns, MissingColumns, ValueFrom, Variable};
-use crate::source::rows::convert::Converter;
+use crate::source::rows::convert::{Converter, MOST_SHORT};
 use crate::source::rows::pack::PayloadSize;
 use crate::source::{SourceError, ValueProblem};
 
+use super::cursor::Cursor;
 use super::pack::CAP;
 use super::reject::{RejectReason, shown_value};
 
@@ -67,6 +68,14 @@ impl Key {
         &self.text
     }
 
+    /// Puts it.
+    pub(super) fn put(&self, row: &mut Cursor<'_>) {
+        match &self.padded {
+            Some(padded) => row.put(padded, self.text.len()),
+            None => row.put_all(&self.text),
+        }
+    }
+
     /// Appends it.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         // A fixed number of bytes is copied at once, any other by a call.
@@ -115,6 +124,12 @@ pub(super) fn fields(schema: &[Variable]) -> Vec<Field> {
             }
         })
         .collect()
+}
+
+/// Room for a row of these fields as far as its values are short.
+pub(super) fn room(fields: &[Field]) -> Vec<u8> {
+    let pieces = fields.iter().map(|field| field.key.text.len() + MOST_SHORT);
+    vec![0; pieces.sum::<usize>() + PADDED]
 }
 
 /// The value that a variable has in every row of this source, if it comes from

@@ -31,4 +31,13 @@ impl Lanes {
         let most = u8x16::splat(most - least);
         above.min(most).simd_eq(above).to_bitmask()
     }
+
+    /// How far each is above the least that it may be; `None`: one is below that, or
+    /// above the most.
+    pub(super) fn above(self, least: [u8; LANES], most: [u8; LANES]) -> Option<[u8; LANES]> {
+        let above = self.0 - u8x16::new(least);
+        let room = u8x16::new(most) - u8x16::new(least);
+        let is_within = above.min(room).simd_eq(above).all();
+        is_within.then(|| above.to_array())
+    }
 }

@@ -6,6 +6,7 @@
 
 mod convert;
 mod csv;
+mod cursor;
 mod cut;
 mod encode;
 mod infer;

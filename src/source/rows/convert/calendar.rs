@@ -1,6 +1,8 @@
 //! Days and times of day in fixed positions: the fast path of nearly every
 //! temporal cell, without a date library.
 
+use crate::source::rows::lanes::{LANES, Lanes};
+
 /// A day from 0001-01-01 to 9999-12-31.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Date {
@@ -46,15 +48,23 @@ impl Date {
         }
     }
 
-    /// Whether this is a day that is written as it reads: `YYYY-MM-DD`.
-    pub(super) fn is_exact(text: &[u8; 10]) -> bool {
-        let [y0, y1, rest @ ..] = *text;
-        let (Some(century), Some([year, month, day])) = (two_digits(y0, y1), pairs(rest, b'-'))
-        else {
-            return false;
-        };
-        let year = u16::from(century) * 100 + u16::from(year);
-        Self { year, month, day }.exists()
+    /// Whether the first ten of these bytes are a day that is written as it reads:
+    /// `YYYY-MM-DD`.
+    pub(super) fn is_exact(text: &[u8; LANES]) -> bool {
+        let least = *b"0000-00-00\0\0\0\0\0\0";
+        let most = *b"9999-19-39\xff\xff\xff\xff\xff\xff";
+        let digits = Lanes::of(*text).above(least, most);
+        digits.is_some_and(|digits| Self::of_digits(digits).exists())
+    }
+
+    /// Of `YYYY-MM-DD` and whatever follows.
+    fn of_digits(digits: [u8; LANES]) -> Self {
+        let [y0, y1, y2, y3, _, m0, m1, _, d0, d1, ..] = digits;
+        Self {
+            year: u16::from(y0 * 10 + y1) * 100 + u16::from(y2 * 10 + y3),
+            month: m0 * 10 + m1,
+            day: d0 * 10 + d1,
+        }
     }
 
     pub(super) fn exists(self) -> bool {
@@ -126,10 +136,13 @@ impl<'a> Clock<'a> {
         Ok((clock, rest))
     }
 
-    /// Whether this is a time that is written as it reads: `HH:MM:SS`.
-    pub(super) fn is_exact(text: [u8; 8]) -> bool {
-        pairs(text, b':')
-            .is_some_and(|[hour, minute, second]| hour <= 23 && minute <= 59 && second <= 59)
+    /// Whether the first eight of these bytes are a time that is written as it reads:
+    /// `HH:MM:SS`.
+    pub(super) fn is_exact(text: &[u8; LANES]) -> bool {
+        let least = *b"00:00:00\0\0\0\0\0\0\0\0";
+        let most = *b"29:59:59\xff\xff\xff\xff\xff\xff\xff\xff";
+        let digits = Lanes::of(*text).above(least, most);
+        digits.is_some_and(|[h0, h1, ..]| h0 * 10 + h1 <= 23)
     }
 
     /// Writes `HH:MM:SS[.digits]`.
@@ -146,24 +159,19 @@ impl<'a> Clock<'a> {
     }
 }
 
-fn two_digits(tens: u8, ones: u8) -> Option<u8> {
-    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
-}
-
-/// Three numbers of two digits, with marks between them: all bytes at once.
-fn pairs(text: [u8; 8], mark: u8) -> Option<[u8; 3]> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero = [b'0', b'0', mark, b'0', b'0', mark, b'0', b'0'];
-    let beside = u64::from_le_bytes(text) ^ u64::from_le_bytes(zero);
-    // Of a digit more than 9, of a mark more than 0, reaches the high bit. What carries
-    // into the next byte has it already.
-    let most = u64::from_le_bytes([0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76]);
-    if (beside | beside.wrapping_add(most)) & HIGH != 0 {
-        return None;
-    }
-    // No byte of this is more than 99.
-    let [first, _, _, second, _, _, third, _] = (beside * 10 + (beside >> 8)).to_le_bytes();
-    Some([first, second, third])
+/// Whether this is a moment that is written as it reads, but for what parts day and
+/// time: `YYYY-MM-DD HH:MM:SS`.
+pub(super) fn is_exact_moment(text: &[u8; 19]) -> bool {
+    let Some((minutes, [b':', b'0'..=b'5', b'0'..=b'9'])) = text.split_first_chunk() else {
+        return false;
+    };
+    let least = *b"0000-00-00\x0000:00";
+    let most = *b"9999-19-39\xff29:59";
+    let digits = Lanes::of(*minutes).above(least, most);
+    digits.is_some_and(|digits| {
+        let [.., h0, h1, _, _, _] = digits;
+        h0 * 10 + h1 <= 23 && Date::of_digits(digits).exists()
+    })
 }
 
 /// One or two digits.

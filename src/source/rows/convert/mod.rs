@@ -17,10 +17,12 @@ use crate::base::VariableType;
 use crate::manifest::{Convert, NestedPolicy, TimeFormat, Variable, ZonePolicy};
 
 pub(super) use number::{EXACT_IN_DOUBLE, is_json_integer, write_float, write_integer};
-pub(super) use short::Short;
+use short::ShortForm;
+pub(super) use short::{MOST_SHORT, Short};
 pub(super) use temporal::Temporal;
 pub(super) use text::{hex_unit, string_stop, unescape, write_string};
 
+use super::cursor::Cursor;
 use super::reject::RejectReason;
 
 /// How one variable's values are made.
@@ -28,6 +30,7 @@ use super::reject::RejectReason;
 pub(super) struct Converter {
     kind: Kind,
     short: ShortForm,
+    empty_is_null: bool,
     nulls: Nulls,
     required: bool,
     nested: NestedPolicy,
@@ -48,20 +51,6 @@ enum Kind {
     },
     Temporal(Temporal),
     Geography,
-}
-
-/// What a short cell must be to stand in JSON as it is.
-#[derive(Debug, Clone, Copy)]
-enum ShortForm {
-    Plain,
-    Whole,
-    Decimal,
-    TrueFalse,
-    Day,
-    /// Nineteen bytes: a little longer, and as usual.
-    Moment,
-    /// That cannot be told at a glance.
-    Other,
 }
 
 impl ShortForm {
@@ -173,6 +162,7 @@ impl Converter {
         };
         Self {
             short: ShortForm::of(&kind, &nulls),
+            empty_is_null: !variable.required && nulls.hold(b""),
             kind,
             nulls,
             required: variable.required,
@@ -193,36 +183,18 @@ impl Converter {
         }
     }
 
-    /// Writes the value of a short cell, if it needs no other look. `false`: nothing
-    /// was written, and [`Self::write_text`] may write it.
-    pub(super) fn write_short(&self, cell: Short, out: &mut Vec<u8>) -> bool {
-        let (stands, is_quoted) = match self.short {
-            ShortForm::Moment | ShortForm::Other => (false, false),
-            ShortForm::Plain => (cell.is_plain(), true),
-            ShortForm::Day => (cell.is_day(), true),
-            ShortForm::Whole => (cell.is_whole(), false),
-            ShortForm::Decimal => (cell.is_decimal(), false),
-            ShortForm::TrueFalse => (cell.is(b"true") || cell.is(b"false"), false),
-        };
-        match (stands, is_quoted) {
-            (false, _) => {}
-            (true, false) => cell.write(out),
-            (true, true) => {
-                out.push(b'"');
-                cell.write(out);
-                out.push(b'"');
-            }
+    /// Puts the value of a short cell, if it needs no other look. `false`: nothing was
+    /// put, and [`Self::write_text`] may write it.
+    pub(super) fn put_short(&self, cell: Short<'_>, row: &mut Cursor<'_>) -> bool {
+        if cell.is_empty() && self.empty_is_null {
+            row.put(b"null", 4);
+            return true;
         }
-        stands
+        cell.put(self.short, row)
     }
 
     /// Writes the value of a cell. On an error `out` may hold a piece of it.
     pub(super) fn write_text(&self, cell: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
-        if let (ShortForm::Moment, Ok(moment)) = (self.short, cell.try_into())
-            && temporal::write_exact(moment, out)
-        {
-            return Ok(());
-        }
         if self.nulls.hold(cell) {
             return self.write_null(out);
         }

@@ -3,23 +3,79 @@
 
 use super::calendar::Date;
 use super::number::EXACT_CHARS;
+use super::temporal::exact_moment;
+use crate::source::rows::cursor::Cursor;
 use crate::source::rows::lanes::{LANES, Lanes};
+
+/// The longest cell whose form can be told, a moment.
+const LONGEST: usize = 19;
+/// No value of a short cell has more bytes.
+pub(in crate::source::rows) const MOST_SHORT: usize = LONGEST + 2;
+
+/// What a short cell must be to stand in JSON as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShortForm {
+    Plain,
+    Whole,
+    Decimal,
+    TrueFalse,
+    Day,
+    Moment,
+    /// That cannot be told at a glance.
+    Other,
+}
 
 /// A cell, with the bytes that follow it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::source::rows) struct Short {
-    bytes: [u8; LANES],
-    /// From 1.
+pub(in crate::source::rows) struct Short<'a> {
+    text: &'a [u8],
     len: usize,
 }
 
-impl Short {
-    /// The cell from `start` to `end`; `None`: it is empty or longer, or the text ends
-    /// too soon.
-    pub(in crate::source::rows) fn of(text: &[u8], start: usize, end: usize) -> Option<Self> {
-        let len = end.checked_sub(start)?;
-        let bytes = *text.get(start..)?.first_chunk()?;
-        (1..=LANES).contains(&len).then_some(Self { bytes, len })
+impl<'a> Short<'a> {
+    /// The cell from `start` to `end`.
+    pub(in crate::source::rows) fn of(text: &'a [u8], start: usize, end: usize) -> Option<Self> {
+        Some(Self {
+            text: text.get(start..)?,
+            len: end.checked_sub(start)?,
+        })
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts the value, if the cell is of this form. `false`: nothing was put.
+    pub(super) fn put(self, form: ShortForm, row: &mut Cursor<'_>) -> bool {
+        if form == ShortForm::Moment {
+            return self.put_moment(row);
+        }
+        let (Some(bytes), 0..=LANES) = (self.text.first_chunk(), self.len) else {
+            return false;
+        };
+        let (stands, is_quoted) = match form {
+            ShortForm::Moment | ShortForm::Other => (false, false),
+            ShortForm::Plain => (self.is_plain(bytes), true),
+            ShortForm::Day => (self.len == 10 && Date::is_exact(bytes), true),
+            ShortForm::Whole => (self.is_whole(bytes), false),
+            ShortForm::Decimal => (self.is_decimal(bytes), false),
+            ShortForm::TrueFalse => (self.is(b"true") || self.is(b"false"), false),
+        };
+        match (stands, is_quoted) {
+            (false, _) => {}
+            (true, false) => row.put(bytes, self.len),
+            (true, true) => row.put_quoted(bytes, self.len),
+        }
+        stands
+    }
+
+    fn put_moment(self, row: &mut Cursor<'_>) -> bool {
+        let text = self.text.first_chunk().filter(|_| self.len == LONGEST);
+        let moment = text.and_then(exact_moment);
+        if let Some(moment) = &moment {
+            row.put_quoted(moment, LONGEST);
+        }
+        moment.is_some()
     }
 
     /// A bit for each byte.
@@ -27,20 +83,20 @@ impl Short {
         (1 << self.len) - 1
     }
 
-    pub(super) fn is(self, word: &[u8]) -> bool {
-        self.len == word.len() && self.bytes.starts_with(word)
+    fn is(self, word: &[u8]) -> bool {
+        self.len == word.len() && self.text.starts_with(word)
     }
 
     /// Whether all of it is ASCII that can stand in a JSON string as it is.
-    pub(super) fn is_plain(self) -> bool {
-        let lanes = Lanes::of(self.bytes);
+    fn is_plain(self, bytes: &[u8; LANES]) -> bool {
+        let lanes = Lanes::of(*bytes);
         let others = !lanes.within(b' ', 0x7f) | lanes.either(b'"', b'\\');
         others & self.all() == 0
     }
 
     /// Whether it is a whole number in JSON's form that a double holds. Not `-0`.
-    pub(super) fn is_whole(self) -> bool {
-        let lanes = Lanes::of(self.bytes);
+    fn is_whole(self, bytes: &[u8; LANES]) -> bool {
+        let lanes = Lanes::of(*bytes);
         let sign = lanes.equal(b'-') & 1;
         let zero = lanes.equal(b'0') >> sign & 1;
         let number = self.all() & !sign;
@@ -49,8 +105,8 @@ impl Short {
     }
 
     /// Whether it is a number in JSON's form without an exponent. Not `-0`.
-    pub(super) fn is_decimal(self) -> bool {
-        let lanes = Lanes::of(self.bytes);
+    fn is_decimal(self, bytes: &[u8; LANES]) -> bool {
+        let lanes = Lanes::of(*bytes);
         let sign = lanes.equal(b'-') & 1;
         let zero = lanes.equal(b'0') >> sign & 1;
         let number = self.all() & !sign;
@@ -62,19 +118,6 @@ impl Short {
         let is_point_second = point == 2 << sign;
         others == 0 && is_parted && (zero == 0 || self.len == 1 || is_point_second) && number != 0
     }
-
-    /// Whether it is a day that is written as it reads.
-    pub(super) fn is_day(self) -> bool {
-        self.len == 10 && self.bytes.first_chunk().is_some_and(Date::is_exact)
-    }
-
-    /// Appends it.
-    pub(super) fn write(self, out: &mut Vec<u8>) {
-        let end = out.len() + self.len;
-        // Sixteen bytes are copied at once, any other number by a call.
-        out.extend_from_slice(&self.bytes);
-        out.truncate(end);
-    }
 }
 
 #[cfg(test)]
@@ -85,24 +128,88 @@ mod tests {
     use crate::source::rows::convert::number::write_float;
     use crate::source::rows::convert::{write_integer, write_string};
 
-    fn short(text: &str, after: &str) -> Option<Short> {
+    /// What is put of a cell that other text follows.
+    fn put(form: ShortForm, text: &str, after: &str) -> Option<String> {
         let whole = format!("x{text}{after}................");
-        Short::of(whole.as_bytes(), 1, 1 + text.len())
+        let mut room = [b'?'; 64];
+        let mut row = Cursor::new(&mut room);
+        let short = Short::of(whole.as_bytes(), 1, 1 + text.len()).unwrap();
+        let mut out = Vec::new();
+        let is_put = short.put(form, &mut row);
+        row.flush(&mut out);
+        assert_eq!(out.is_empty(), !is_put, "{text}");
+        is_put.then(|| String::from_utf8(out).unwrap())
+    }
+
+    fn stands(form: ShortForm, text: &str, after: &str) -> bool {
+        let put = put(form, text, after);
+        assert!(
+            put.as_ref().is_none_or(|put| put.trim_matches('"') == text),
+            "{put:?}"
+        );
+        put.is_some()
     }
 
     #[test]
     fn a_short_cell_has_all_its_bytes_and_none_of_the_next() {
-        let mut out = b"a".to_vec();
-        short("-12.5", "999").unwrap().write(&mut out);
-        assert_eq!(out, b"a-12.5");
+        assert_eq!(put(ShortForm::Decimal, "-12.5", "999").unwrap(), "-12.5");
+        assert_eq!(put(ShortForm::Plain, "", "999").unwrap(), "\"\"");
+        let sixteen = "0123456789abcdef";
+        assert_eq!(
+            put(ShortForm::Plain, sixteen, "").unwrap(),
+            format!("\"{sixteen}\"")
+        );
+        assert_eq!(put(ShortForm::Plain, "0123456789abcdefg", ""), None);
 
-        assert!(short("", "").is_none());
-        assert!(short("0123456789abcdef", "").is_some());
-        assert!(short("0123456789abcdefg", "").is_none());
         // Fifteen bytes to the end of the text.
-        assert!(Short::of(b"0123456789abcde", 0, 3).is_none());
-        assert!(Short::of(b"0123456789abcdef", 0, 3).is_some());
+        let mut room = [0; 64];
+        let mut row = Cursor::new(&mut room);
+        let at_end = Short::of(b"0123456789abcde", 0, 3).unwrap();
+        assert!(!at_end.put(ShortForm::Plain, &mut row));
+        let before_end = Short::of(b"0123456789abcdef", 0, 3).unwrap();
+        assert!(before_end.put(ShortForm::Plain, &mut row));
         assert!(Short::of(b"0123456789abcdef", 3, 2).is_none());
+        assert!(Short::of(b"0123456789abcdef", 17, 18).is_none());
+    }
+
+    #[test]
+    fn days_and_moments_are_put_as_they_are_written() {
+        for (text, day) in [
+            ("2024-02-29", true),
+            ("2023-02-29", false),
+            ("2024-2-9", false),
+            ("2024-02-30", false),
+            ("2024-13-01", false),
+            ("2024-00-01", false),
+            ("2024-01-00", false),
+            ("0000-01-01", false),
+            ("0001-01-01", true),
+            ("2024/02/28", false),
+            ("2024-02-2x", false),
+            ("2024-12-311", false),
+        ] {
+            let wanted = day.then(|| format!("\"{text}\""));
+            assert_eq!(put(ShortForm::Day, text, "1"), wanted, "{text}");
+            let moment = format!("{text} 23:59:58");
+            let wanted = day.then(|| format!("\"{text}T23:59:58\""));
+            assert_eq!(put(ShortForm::Moment, &moment, "9"), wanted, "{text}");
+        }
+        for (clock, is_exact) in [
+            ("T00:00:00", true),
+            ("t19:59:59", true),
+            (" 24:00:00", false),
+            ("T23:60:00", false),
+            ("T23:00:60", false),
+            ("T2x:00:00", false),
+            ("_23:00:00", false),
+            ("T23:00:0", false),
+            ("T23.00:00", false),
+            ("T23:00.00", false),
+            ("T23:00:00.5", false),
+        ] {
+            let put = put(ShortForm::Moment, &format!("2024-02-29{clock}"), "9");
+            assert_eq!(put.is_some(), is_exact, "{clock}");
+        }
     }
 
     #[test]
@@ -134,9 +241,8 @@ mod tests {
             ("1234567890123456", false, true),
             ("-123456.7890123", false, true),
         ] {
-            let short = short(text, "12").unwrap();
-            assert_eq!(short.is_whole(), is_whole, "{text}");
-            assert_eq!(short.is_decimal(), is_decimal, "{text}");
+            assert_eq!(stands(ShortForm::Whole, text, "12"), is_whole, "{text}");
+            assert_eq!(stands(ShortForm::Decimal, text, "12"), is_decimal, "{text}");
         }
     }
 
@@ -149,7 +255,7 @@ mod tests {
             ("truth", false),
             ("trues", false),
         ] {
-            assert_eq!(short(text, "e").unwrap().is(b"true"), is_true, "{text}");
+            assert_eq!(stands(ShortForm::TrueFalse, text, "e"), is_true, "{text}");
         }
     }
 
@@ -159,7 +265,6 @@ mod tests {
             text in "[-+.0-9]{1,16}|[ -~\\x00-\\x1f\u{7f}é]{1,8}",
             after in "[-.0-9\"\\\\\\x00é]{0,3}",
         ) {
-            let short = short(&text, &after).unwrap();
             let written = |write: &dyn Fn(&[u8], &mut Vec<u8>) -> bool| {
                 let mut out = Vec::new();
                 write(text.as_bytes(), &mut out) && out == text.as_bytes()
@@ -168,12 +273,13 @@ mod tests {
             let decimal = written(&|text, out| write_float(text, false, out).is_ok());
             let simple = !text.contains(['e', 'E']) && text != "-0";
 
-            prop_assert_eq!(short.is_whole(), whole && text.len() <= EXACT_CHARS);
-            prop_assert_eq!(short.is_decimal(), decimal && simple);
+            let short = |form| stands(form, &text, &after);
+            prop_assert_eq!(short(ShortForm::Whole), whole && text.len() <= EXACT_CHARS);
+            prop_assert_eq!(short(ShortForm::Decimal), decimal && simple);
             let mut out = Vec::new();
             write_string(text.as_bytes(), &mut out).unwrap();
-            let stands = text.is_ascii() && out == format!("\"{text}\"").as_bytes();
-            prop_assert_eq!(short.is_plain(), stands);
+            let is_plain = text.is_ascii() && out == format!("\"{text}\"").as_bytes();
+            prop_assert_eq!(put(ShortForm::Plain, &text, &after).is_some(), is_plain);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Values of a JSON source that are written as they stand. Only what can be told at a
 //! glance is: for anything else [`Converter::write_json`] finds out.
 
-use super::calendar::{Clock, Date};
+use super::calendar::{Clock, Date, is_exact_moment};
 use super::number::{EXACT_CHARS, SAFE_FLOAT_CHARS, json_number};
 use super::text::string_stop;
 use super::{Converter, Kind, Nulls};
+use crate::source::rows::lanes::LANES;
 
 /// The length of the JSON value that `text` starts with, if it is written as it
 /// stands. What follows it is not looked at; `text` must be UTF-8.
@@ -69,7 +70,7 @@ pub(super) fn date(text: &[u8]) -> Option<usize> {
     let [b'"', day @ .., b'"'] = quoted else {
         return None;
     };
-    Date::is_exact(day).then_some(quoted.len())
+    Date::is_exact(&padded(day)).then_some(quoted.len())
 }
 
 /// A time of the form `"HH:MM:SS"`.
@@ -78,7 +79,7 @@ pub(super) fn time(text: &[u8]) -> Option<usize> {
     let [b'"', clock @ .., b'"'] = quoted else {
         return None;
     };
-    Clock::is_exact(*clock).then_some(quoted.len())
+    Clock::is_exact(&padded(clock)).then_some(quoted.len())
 }
 
 /// A moment of the form `"YYYY-MM-DDTHH:MM:SS"`.
@@ -87,9 +88,11 @@ pub(super) fn moment(text: &[u8]) -> Option<usize> {
     let [b'"', moment @ .., b'"'] = quoted else {
         return None;
     };
-    let (day, [b'T', clock @ ..]) = moment.split_first_chunk()? else {
-        return None;
-    };
-    let is_exact = Date::is_exact(day) && Clock::is_exact(*clock.first_chunk()?);
-    is_exact.then_some(quoted.len())
+    (moment[10] == b'T' && is_exact_moment(moment)).then_some(quoted.len())
+}
+
+fn padded<const N: usize>(text: &[u8; N]) -> [u8; LANES] {
+    let mut padded = [0; LANES];
+    padded[..N].copy_from_slice(text);
+    padded
 }

@@ -5,7 +5,7 @@
 use jiff::civil;
 use jiff::fmt::strtime;
 
-use super::calendar::{Clock, Date, Flaw};
+use super::calendar::{Clock, Date, Flaw, is_exact_moment};
 use super::{RejectReason, TimeFormat, VariableType, ZonePolicy, stands};
 
 /// How a temporal variable's text is read.
@@ -23,20 +23,12 @@ enum Shape {
     Time,
 }
 
-/// Writes a moment of the form `YYYY-MM-DDTHH:MM:SS`. `false`: it is not one.
-pub(super) fn write_exact(moment: &[u8; 19], out: &mut Vec<u8>) -> bool {
-    let Some((day, [b'T' | b't' | b' ', clock @ ..])) = moment.split_first_chunk() else {
-        return false;
-    };
-    let is_clock = clock.try_into().is_ok_and(Clock::is_exact);
-    let is_exact = is_clock && Date::is_exact(day);
-    if is_exact {
-        let mut quoted = [b'"'; 21];
-        quoted[1..20].copy_from_slice(moment);
-        quoted[11] = b'T';
-        out.extend_from_slice(&quoted);
-    }
-    is_exact
+/// A moment of the form `YYYY-MM-DDTHH:MM:SS` as it is written.
+pub(super) fn exact_moment(text: &[u8; 19]) -> Option<[u8; 19]> {
+    let mut moment = *text;
+    moment[10] = b'T';
+    let is_parted = matches!(text[10], b'T' | b't' | b' ');
+    (is_parted && is_exact_moment(text)).then_some(moment)
 }
 
 impl Temporal {
@@ -122,14 +114,6 @@ impl Temporal {
         let flaw = |flaw| self.reason(flaw);
         match self.shape {
             Shape::Date => {
-                if let Ok(text) = text.try_into()
-                    && Date::is_exact(text)
-                {
-                    let mut quoted = [b'"'; 12];
-                    quoted[1..11].copy_from_slice(text);
-                    out.extend_from_slice(&quoted);
-                    return Ok(());
-                }
                 let (day, rest) = Date::read(text).map_err(flaw)?;
                 if !rest.is_empty() {
                     return Err(RejectReason::NotDate);
@@ -161,11 +145,6 @@ impl Temporal {
 
     fn write_canonical_moment(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), RejectReason> {
         let flaw = |flaw| self.reason(flaw);
-        if let Ok(moment) = text.try_into()
-            && write_exact(moment, out)
-        {
-            return Ok(());
-        }
         let (day, rest) = Date::read(text).map_err(flaw)?;
         let [b'T' | b't' | b' ', rest @ ..] = rest else {
             return Err(RejectReason::NotDateTime);

@@ -12,7 +12,8 @@ use crate::manifest::{
 };
 use crate::source::{CsvProblem, SourceError, ValueProblem};
 
-use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value};
+use super::cursor::Cursor;
+use super::encode::{BadCell, Field, Mapping, fields, finish_row, fixed_value, room};
 use super::input::Text;
 use super::reject::{Reject, RejectReason};
 use super::rounded::{Rounded, Watch};
@@ -39,6 +40,8 @@ struct Cells {
     from: Vec<CellFrom>,
     names: Vec<String>,
     width: usize,
+    /// For a row's short cells.
+    room: Vec<u8>,
 }
 
 /// Where a field's text is.
@@ -81,6 +84,7 @@ impl CsvRows {
                 from: Vec::new(),
                 names: Vec::new(),
                 width: 0,
+                room: Vec::new(),
             },
             watch: Watch::default(),
             feed,
@@ -291,8 +295,10 @@ impl Cells {
             missing.clear();
         }
         if missing.is_empty() && extra.is_empty() && repeated.is_empty() {
+            let fields = fields(mapping.schema);
             return Ok(Self {
-                fields: fields(mapping.schema),
+                room: room(&fields),
+                fields,
                 from,
                 names: mapping.words().map(|(name, _)| name.to_owned()).collect(),
                 width: header.len(),
@@ -308,28 +314,34 @@ impl Cells {
     }
 
     /// Appends a row. On an error `out` may hold a piece of it.
-    fn encode(&self, record: Record<'_>, out: &mut Vec<u8>) -> Result<(), BadCell> {
+    fn encode(&mut self, record: Record<'_>, out: &mut Vec<u8>) -> Result<(), BadCell> {
         let mark = out.len();
+        let mut row = Cursor::new(&mut self.room);
         for (index, (field, from)) in self.fields.iter().zip(&self.from).enumerate() {
-            field.key.write(out);
+            field.key.put(&mut row);
             let (cell, result) = match from {
                 CellFrom::Column(column) => {
-                    if let Some(cell) = record.short(*column)
-                        && field.converter.write_short(cell, out)
-                    {
+                    let short = record.short(*column);
+                    if short.is_some_and(|cell| field.converter.put_short(cell, &mut row)) {
                         continue;
                     }
+                    row.flush(out);
                     let cell = record.get(*column).unwrap_or_default();
                     (cell, field.converter.write_text(cell, out))
                 }
                 CellFrom::Fixed(value) => {
+                    row.flush(out);
                     out.extend_from_slice(value);
                     continue;
                 }
-                CellFrom::Missing => (b"".as_slice(), field.converter.write_null(out)),
+                CellFrom::Missing => {
+                    row.flush(out);
+                    (b"".as_slice(), field.converter.write_null(out))
+                }
             };
             result.map_err(|why: RejectReason| BadCell::new(Some(index), cell, why))?;
         }
+        row.flush(out);
         finish_row(out, mark)
     }
 }

@@ -29,8 +29,8 @@ impl<'a> Record<'a> {
         self.bytes.get(place.start..place.end)
     }
 
-    /// A cell that is short.
-    pub(super) fn short(self, index: usize) -> Option<Short> {
+    /// A cell that may be short.
+    pub(super) fn short(self, index: usize) -> Option<Short<'a>> {
         let place = self.cells.get(index)?;
         Short::of(self.bytes, place.start, place.end)
     }
