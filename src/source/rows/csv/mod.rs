@@ -29,6 +29,8 @@ pub(super) struct CsvRows {
     feed: Feed,
     splitter: Splitter,
     dialect: CsvDialect,
+    /// Of the row that was read last.
+    start: RowStart,
     /// Of the next row.
     next_record: u64,
     header: Vec<String>,
@@ -90,6 +92,11 @@ impl CsvRows {
             feed,
             splitter: Splitter::new(dialect),
             dialect: dialect.clone(),
+            start: RowStart {
+                byte: 0,
+                line: 1,
+                record: 0,
+            },
             next_record: 0,
             header: Vec::new(),
             header_line: 1,
@@ -118,9 +125,11 @@ impl CsvRows {
         rejects: Rejects<'_>,
     ) -> Result<Option<RowStart>, SourceError> {
         let mark = out.len();
-        while let Some(start) = self.read_record()? {
+        while self.read_record()? {
             let record = self.splitter.record(&self.feed);
-            match self.cells.encode(record, out) {
+            let encoded = self.cells.encode(record, out);
+            let start = self.start;
+            match encoded {
                 Ok(()) => {
                     let shown = self.feed.text().shown();
                     let Cells { fields, names, .. } = &self.cells;
@@ -149,8 +158,8 @@ impl CsvRows {
 
     /// The next row's cells.
     pub(super) fn next_cells(&mut self) -> Result<Option<(RowStart, Record<'_>)>, SourceError> {
-        let start = self.read_record()?;
-        Ok(start.map(|start| (start, self.record())))
+        let is_there = self.read_record()?;
+        Ok(is_there.then(|| (self.start, self.record())))
     }
 
     fn record(&self) -> Record<'_> {
@@ -160,7 +169,7 @@ impl CsvRows {
     /// Passes over rows without encoding them.
     pub(super) fn skip(&mut self, records: u64) -> Result<(), SourceError> {
         for _ in 0..records {
-            if self.read_record()?.is_none() {
+            if !self.read_record()? {
                 break;
             }
         }
@@ -179,10 +188,10 @@ impl CsvRows {
         Ok(self)
     }
 
-    /// Splits the next row and checks its shape.
-    fn read_record(&mut self) -> Result<Option<RowStart>, SourceError> {
+    /// Splits the next row and checks its shape. `false`: there is none.
+    fn read_record(&mut self) -> Result<bool, SourceError> {
         let Some((byte, line)) = self.feed.row_start(self.dialect.comment)? else {
-            return Ok(None);
+            return Ok(false);
         };
         if let Some(bad) = self.splitter.split(&mut self.feed)? {
             return Err(self.csv_error(bad.at.line, bad.at.column, bad.why));
@@ -190,19 +199,19 @@ impl CsvRows {
         if self.record().len() != self.cells.width && !self.header.is_empty() {
             return Err(self.ragged(byte, line));
         }
-        let start = RowStart {
+        self.start = RowStart {
             byte,
             line,
             record: self.next_record,
         };
         self.next_record += 1;
-        Ok(Some(start))
+        Ok(true)
     }
 
     fn read_header(&mut self) -> Result<(), SourceError> {
-        let Some(start) = self.read_record()? else {
+        if !self.read_record()? {
             return Ok(());
-        };
+        }
         let names: Option<Vec<String>> = self
             .record()
             .cells()
@@ -214,9 +223,9 @@ impl CsvRows {
                 TextEncoding::Utf8 => "utf-8".to_owned(),
                 TextEncoding::Other(name) => name.clone(),
             },
-            why: format!("the header in line {} is not in it", start.line),
+            why: format!("the header in line {} is not in it", self.start.line),
         })?;
-        self.header_line = start.line;
+        self.header_line = self.start.line;
         self.next_record = 0;
         Ok(())
     }
