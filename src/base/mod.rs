@@ -13,7 +13,7 @@ pub mod secret;
 pub mod size;
 
 pub use cancel::CancelToken;
-pub use digest::{Md5Digest, Sha256Digest};
+pub use digest::{Md5Digest, RowsHasher, Sha256Digest};
 pub use effort::{Activity, Effort, TimeSpent};
 pub use fingerprint::{Fingerprint, KernelFiles};
 pub use kinds::{MergeStrategy, UploadOptions, UploadType, VariableType};

@@ -114,15 +114,17 @@ pub fn halve(
         let mut start = cut.start;
         for index in 0..rows {
             row.clear();
+            row.push(b',');
             let place = reader
                 .next_encoded(&mut row, &mut |_| {})?
                 .ok_or_else(|| changed(sending.reading))?;
             if index == 0 {
                 start = place;
             }
-            hasher.row(&row);
-            all.row(&row);
-            size = size.with(row.len() as u64);
+            let text = |is_first: bool| if is_first { &row[1..] } else { &row };
+            hasher.rows(text(index == 0));
+            all.rows(text(from + index == 0));
+            size = size.with(text(true).len() as u64);
         }
         Ok::<_, SourceError>(Cut {
             identity: PartIdentity {
@@ -163,18 +165,19 @@ fn payload(
     let mut hasher = hasher(reading, cut);
     payload.clear();
     pack::open(&mut payload);
+    let mut hashed = payload.len();
     for index in 0..cut.identity.rows {
         if index > 0 {
             payload.push(b',');
         }
-        let mark = payload.len();
         let row = reader.next_encoded(&mut payload, &mut |_| {})?;
         // A source that grew inside a row must not make the buffer grow for ever.
         if row.is_none() || payload.len() as u64 > cut.bytes {
             return Err(changed(reading));
         }
-        hasher.row(&payload[mark..]);
+        hashed += hasher.blocks_of_rows(&payload[hashed..]);
     }
+    hasher.rows(&payload[hashed..]);
     pack::close(&mut payload);
     if hasher.digest(&cut.identity.source) == cut.identity.digest {
         Ok(payload)

@@ -67,8 +67,8 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes the row at the head into `row`; there must be one.
-    pub(super) fn take(&mut self, row: &mut Vec<u8>) -> io::Result<RowStart> {
+    /// Appends the row at the head to `text`; there must be one.
+    pub(super) fn take(&mut self, text: &mut Vec<u8>) -> io::Result<RowStart> {
         self.write()?;
         if !self.at_head {
             self.file.seek(SeekFrom::Start(self.head))?;
@@ -81,8 +81,7 @@ impl Spool {
             *number = u64::from_le_bytes(bytes);
         }
         let [length, byte, line, record] = numbers;
-        row.clear();
-        let read = self.file.by_ref().take(length).read_to_end(row)?;
+        let read = self.file.by_ref().take(length).read_to_end(text)?;
         if read as u64 != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -161,19 +160,21 @@ mod tests {
             places.push(spool.tail());
             spool.push(row, &start(record as u64)).unwrap();
         }
-        let mut row = Vec::new();
+        let mut text = Vec::new();
         for at in [0, 4_000, 17] {
             spool.go_to(places[at]).unwrap();
             for (record, wanted) in rows.iter().enumerate().skip(at).take(500) {
-                assert_eq!(spool.take(&mut row).unwrap(), start(record as u64));
-                assert_eq!(row, *wanted);
+                let before = text.len();
+                assert_eq!(spool.take(&mut text).unwrap(), start(record as u64));
+                assert_eq!(text[before..], *wanted);
             }
         }
         spool.push(b"last", &start(9)).unwrap();
         spool.go_to(spool.tail() - 36).unwrap();
 
-        assert_eq!(spool.take(&mut row).unwrap(), start(9));
-        assert_eq!(row, b"last");
+        text.clear();
+        assert_eq!(spool.take(&mut text).unwrap(), start(9));
+        assert_eq!(text, b"last");
         assert!(spool.is_at_end());
     }
 }

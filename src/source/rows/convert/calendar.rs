@@ -68,22 +68,16 @@ impl Date {
     }
 
     pub(super) fn exists(self) -> bool {
-        // Most days need no calendar.
-        let is_in_all = (1..=28).contains(&self.day) && (1..=12).contains(&self.month);
-        self.year >= 1 && (is_in_all || self.is_in_its_month())
+        const LAST: [u8; 13] = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let last = LAST.get(usize::from(self.month)).copied();
+        let is_in_month = (1..=last.unwrap_or_default()).contains(&self.day);
+        let is_leap_day = self.month == 2 && self.day == 29;
+        self.year >= 1 && is_in_month && (!is_leap_day || self.is_in_leap_year())
     }
 
-    fn is_in_its_month(self) -> bool {
-        let leap = self.year.is_multiple_of(4)
-            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
-        let last = match self.month {
-            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-            4 | 6 | 9 | 11 => 30,
-            2 if leap => 29,
-            2 => 28,
-            _ => 0,
-        };
-        (1..=last).contains(&self.day)
+    fn is_in_leap_year(self) -> bool {
+        self.year.is_multiple_of(4)
+            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400))
     }
 
     /// Writes `YYYY-MM-DD`.

@@ -59,7 +59,7 @@ impl<'a> Short<'a> {
             ShortForm::Day => (self.len == 10 && Date::is_exact(bytes), true),
             ShortForm::Whole => (self.is_whole(bytes), false),
             ShortForm::Decimal => (self.is_decimal(bytes), false),
-            ShortForm::TrueFalse => (self.is(b"true") || self.is(b"false"), false),
+            ShortForm::TrueFalse => (self.is_true_or_false(bytes), false),
         };
         match (stands, is_quoted) {
             (false, _) => {}
@@ -83,8 +83,17 @@ impl<'a> Short<'a> {
         (1 << self.len) - 1
     }
 
-    fn is(self, word: &[u8]) -> bool {
-        self.len == word.len() && self.text.starts_with(word)
+    /// The length says which it must be: to ask for both is a branch that nobody can
+    /// guess.
+    fn is_true_or_false(self, bytes: &[u8; LANES]) -> bool {
+        let (word, kept) = if self.len == 4 {
+            (*b"true\0\0\0\0", u64::MAX >> 32)
+        } else {
+            (*b"false\0\0\0", u64::MAX >> 24)
+        };
+        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = *bytes;
+        let cell = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
+        matches!(self.len, 4 | 5) && cell & kept == u64::from_le_bytes(word)
     }
 
     /// Whether all of it is ASCII that can stand in a JSON string as it is.

@@ -7,6 +7,8 @@
 //! cut is remembered, and the rows after it are set aside, until its digest has
 //! been reached or missed.
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use crate::base::{CancelToken, Fingerprint, PartHasher, PartIdentity, SourceKey};
@@ -15,6 +17,7 @@ use crate::source::SourceError;
 use super::pack::{CAP, PayloadSize};
 use super::spool::Spool;
 use super::{Reading, Rounded, RowReader, RowStart};
+use text::PartText;
 
 /// What decides where a source is cut, its rows apart.
 #[derive(Debug, Clone)]
@@ -105,7 +108,7 @@ pub fn cut_source(
     })
 }
 
-/// Appends the next row to an empty buffer; `None` at the end.
+/// Appends the next row; `None` at the end.
 type NextRow<'a> = &'a mut dyn FnMut(&mut Vec<u8>) -> Result<Option<RowStart>, SourceError>;
 
 /// What the cut of one source rests on.
@@ -136,7 +139,7 @@ fn cut_rows(
     let mut rows = Rows {
         next,
         spool: Spool::new(),
-        row: Vec::new(),
+        text: PartText::new(cutting.hasher.clone()),
         start: RowStart {
             byte: 0,
             line: 1,
@@ -150,10 +153,9 @@ fn cut_rows(
     let mut first_row = 0;
     while rows.advance()? {
         let start = rows.start;
-        rows.again();
+        rows.start_part();
         let part = Part {
             cutting,
-            hasher: cutting.hasher.clone(),
             size: PayloadSize::EMPTY,
             live: listed.remove(&first_row).unwrap_or_default(),
             fallback: None,
@@ -181,7 +183,6 @@ fn cut_rows(
 /// A part whose end is being looked for.
 struct Part<'a> {
     cutting: &'a Cutting<'a>,
-    hasher: PartHasher,
     size: PayloadSize,
     /// Listed parts that start where it starts and may still turn out to be it.
     live: Vec<Candidate<'a>>,
@@ -214,25 +215,25 @@ impl<'a> Part<'a> {
                         rows.go_back(place)?;
                         return Ok(end);
                     }
-                    None => return Ok(self.end_here(None)),
+                    None => return Ok(self.end_here(rows, None)),
                 }
             }
-            let size = self.size.with(rows.row.len() as u64);
+            let size = self.size.with(rows.text.row().len() as u64);
             if size.bytes() > cap {
                 // No payload can hold so much: these are not what they seem.
                 self.live.clear();
             }
             if size.bytes() > payload && self.size.rows() > 0 && self.fallback.is_none() {
-                let end = self.end_here(None);
+                let end = self.end_here(rows, None);
                 if self.live.is_empty() {
-                    rows.again();
+                    rows.start_part();
                     return Ok(end);
                 }
                 self.fallback = Some((end, rows.keep_this()?));
             } else if self.live.is_empty() && self.fallback.is_some() {
                 continue;
             }
-            self.hasher.row(&rows.row);
+            rows.text.take();
             self.size = size;
             self.match_listed(rows)?;
         }
@@ -245,8 +246,9 @@ impl<'a> Part<'a> {
         if self.live.iter().all(|one| one.identity.rows > count) {
             return Ok(());
         }
+        let hasher = rows.text.hasher();
         let is_here =
-            |one: &PartIdentity| one.rows == count && one.digest == self.hasher.digest(&one.source);
+            |one: &PartIdentity| one.rows == count && one.digest == hasher.digest(&one.source);
         let found = self
             .live
             .iter()
@@ -258,16 +260,16 @@ impl<'a> Part<'a> {
             let source = self.cutting.source;
             let rank = found.rank(source);
             self.live.retain(|one| one.rank(source) <= rank);
-            let end = self.end_here(Some(found.identity));
+            let end = self.end_here(rows, Some(found.identity));
             self.fallback = Some((end, rows.keep_next()?));
         }
         Ok(())
     }
 
-    fn end_here(&self, kept: Option<&'a PartIdentity>) -> End<'a> {
+    fn end_here(&self, rows: &Rows<'_>, kept: Option<&'a PartIdentity>) -> End<'a> {
         End {
             size: self.size,
-            digest: self.hasher.digest(self.cutting.source),
+            digest: rows.text.hasher().digest(self.cutting.source),
             kept,
         }
     }
@@ -277,8 +279,8 @@ impl<'a> Part<'a> {
 struct Rows<'a> {
     next: NextRow<'a>,
     spool: Spool,
-    /// The row that it stands on.
-    row: Vec<u8>,
+    /// Of the part, with the row that it stands on.
+    text: PartText,
     start: RowStart,
     origin: Origin,
     /// Rows from the reader are added to the spool.
@@ -302,28 +304,28 @@ impl Rows<'_> {
         }
         if !self.spool.is_at_end() {
             self.origin = Origin::Spool(self.spool.head());
-            self.start = self.spool.take(&mut self.row)?;
+            self.start = self.spool.take(self.text.next())?;
             return Ok(true);
         }
         if !self.setting_aside && self.spool.tail() > 0 {
             self.spool.clear()?;
         }
-        self.row.clear();
         self.origin = Origin::Reader;
-        let Some(start) = (self.next)(&mut self.row)? else {
+        let Some(start) = (self.next)(self.text.next())? else {
             return Ok(false);
         };
         self.start = start;
         if self.setting_aside {
             self.origin = Origin::Spool(self.spool.tail());
-            self.spool.push(&self.row, &self.start)?;
+            self.spool.push(self.text.row(), &self.start)?;
             self.spool.pass(self.spool.tail());
         }
         Ok(true)
     }
 
-    /// The row is given once more by the next `advance`.
-    fn again(&mut self) {
+    /// Another part starts at this row, which the next `advance` gives once more.
+    fn start_part(&mut self) {
+        self.text.start_at_row();
         self.again = true;
     }
 
@@ -334,7 +336,7 @@ impl Rows<'_> {
             Origin::Spool(place) => Ok(place),
             Origin::Reader => {
                 let place = self.spool.tail();
-                self.spool.push(&self.row, &self.start)?;
+                self.spool.push(self.text.row(), &self.start)?;
                 self.spool.pass(self.spool.tail());
                 Ok(place)
             }
@@ -353,6 +355,7 @@ impl Rows<'_> {
     fn go_back(&mut self, place: u64) -> Result<(), SourceError> {
         self.setting_aside = false;
         self.again = false;
+        self.text.start_empty();
         self.spool.go_to(place)?;
         Ok(())
     }
