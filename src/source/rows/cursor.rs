@@ -22,9 +22,11 @@ impl<'a> Cursor<'a> {
 
     /// The same between quotes.
     pub(super) fn put_quoted<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
-        self.put(b"\"", 1);
-        self.put(bytes, len);
-        self.put(b"\"", 1);
+        let room = &mut self.room[self.end..][..N + 2];
+        room[0] = b'"';
+        room[1..=N].copy_from_slice(bytes);
+        room[1 + len] = b'"';
+        self.end += len + 2;
     }
 
     /// Puts bytes, however many.
