@@ -539,8 +539,8 @@ jobs:
     assert_eq!(
         identities,
         [
-            "ri1_readings_1_8b384365_c5feb3de_0_26_jk3qultxu3x74t2isldui5bpxw",
-            "ri1_readings_1_8b384365_c5feb3de_26_24_aytqqw7gveaaeasthyx6vys6be",
+            "ri1_readings_1_8b384365_c5feb3de_0_26_t6ujphbyj22ga75ucfyhzosaih",
+            "ri1_readings_1_8b384365_c5feb3de_26_24_hkzxg3yainhdc63ddy3kpd44tx",
             "ri1_taxa_2026_89412a06_b2c8ff5f_0_0_w2t42uxo5ntqbdzh3twu7anlwf",
         ]
     );

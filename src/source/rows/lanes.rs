@@ -25,6 +25,11 @@ impl Lanes {
         (is_one | self.0.simd_eq(u8x16::splat(other))).to_bitmask()
     }
 
+    /// Which are not ASCII.
+    pub(super) fn beyond_ascii(self) -> u32 {
+        self.0.to_bitmask()
+    }
+
     /// Which are neither below `least` nor above `most`.
     pub(super) fn within(self, least: u8, most: u8) -> u32 {
         let above = self.0 - u8x16::splat(least);

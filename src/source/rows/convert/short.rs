@@ -96,11 +96,12 @@ impl<'a> Short<'a> {
         matches!(self.len, 4 | 5) && cell & kept == u64::from_le_bytes(word)
     }
 
-    /// Whether all of it is ASCII that can stand in a JSON string as it is.
+    /// Whether it is UTF-8 that can stand in a JSON string as it is.
     fn is_plain(self, bytes: &[u8; LANES]) -> bool {
         let lanes = Lanes::of(*bytes);
-        let others = !lanes.within(b' ', 0x7f) | lanes.either(b'"', b'\\');
-        others & self.all() == 0
+        let others = !lanes.within(b' ', u8::MAX) | lanes.either(b'"', b'\\');
+        let is_utf8 = || std::str::from_utf8(&bytes[..self.len]).is_ok();
+        others & self.all() == 0 && (lanes.beyond_ascii() & self.all() == 0 || is_utf8())
     }
 
     /// Whether it is a whole number in JSON's form that a double holds. Not `-0`.
@@ -256,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn text_is_plain_only_as_utf8() {
+        for (text, len, is_plain) in [
+            (b"Gr\xc3\xbc\xc3\x9fe,............", 7, true),
+            // The cell ends inside a character.
+            (b"Gr\xc3\xbc\xc3\x9fe,............", 5, false),
+            (b"Gr\xfc\xdfe...............", 5, false),
+            // What follows the cell is not looked at.
+            (b"Gr\xc3\xbc.\xff..............", 4, true),
+        ] {
+            let mut room = [0; 64];
+            let short = Short::of(text, 0, len).unwrap();
+            let is_put = short.put(ShortForm::Plain, &mut Cursor::new(&mut room));
+            assert_eq!(is_put, is_plain, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_word_is_all_of_the_cell() {
         for (text, is_true) in [
             ("true", true),
@@ -263,6 +281,11 @@ mod tests {
             ("tru", false),
             ("truth", false),
             ("trues", false),
+            ("false", true),
+            ("fals", false),
+            ("falsey", false),
+            ("true\0", false),
+            ("\0true", false),
         ] {
             assert_eq!(stands(ShortForm::TrueFalse, text, "e"), is_true, "{text}");
         }
@@ -287,7 +310,7 @@ mod tests {
             prop_assert_eq!(short(ShortForm::Decimal), decimal && simple);
             let mut out = Vec::new();
             write_string(text.as_bytes(), &mut out).unwrap();
-            let is_plain = text.is_ascii() && out == format!("\"{text}\"").as_bytes();
+            let is_plain = out == format!("\"{text}\"").as_bytes();
             prop_assert_eq!(put(ShortForm::Plain, &text, &after).is_some(), is_plain);
         }
     }
