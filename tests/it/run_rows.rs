@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use redivis_ingest::base::PartName;
 use redivis_ingest::sandbox::{
-    Behaviour, Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter, SandboxOptions,
+    Behaviour, Character, Fault, FaultScript, FreezePoint, Nth, Operation, RetryAfter,
+    SandboxOptions,
 };
 
 use crate::harness::{DATASET, World, under_both};
@@ -100,6 +101,59 @@ jobs:
         );
         settles(&world);
     });
+}
+
+#[test]
+fn the_rows_of_large_sources_are_sent_from_several_places_at_once() {
+    let world = World::new(Character::Friendly);
+    world.manifest(
+        "
+jobs:
+  - name: long
+    table: long
+    rows:
+      - csv: rows/*.csv
+      - csv: rows/*.csv.gz
+      - ndjson: rows/*.ndjson
+      - json: rows/*.json
+    schema: { id: integer, word: string }
+    payload: 1MiB
+",
+    );
+    let (each, word) = (14, "x".repeat(700_000));
+    let lines = |from: u64, line: &dyn Fn(u64) -> String, between: &str| {
+        let lines: Vec<String> = (from..from + each).map(line).collect();
+        lines.join(between)
+    };
+    let cells = |id: u64| format!("{id},{word}");
+    let object = |id: u64| format!("{{\"id\":{id},\"word\":\"{word}\"}}");
+    world
+        .file(
+            "rows/a.csv",
+            format!("id,word\n{}\n", lines(0, &cells, "\n")),
+        )
+        .file(
+            "rows/b.csv.gz",
+            gzip(&["id,word\n", &lines(each, &cells, "\n")]),
+        )
+        .file("rows/c.ndjson", lines(2 * each, &object, "\n"))
+        .file(
+            "rows/d.json",
+            format!("[{}]", lines(3 * each, &object, ",\n")),
+        );
+
+    world
+        .run(&[])
+        .exits(0)
+        .says("everything was sent and verified");
+
+    assert_eq!(world.upload_names("long").len() as u64, 4 * each);
+    let mut stored = world.rows("long");
+    let mut wanted: Vec<String> = (0..4 * each).map(object).collect();
+    stored.sort();
+    wanted.sort();
+    assert!(stored == wanted, "other rows than those of the sources");
+    settles(&world);
 }
 
 #[test]

@@ -199,6 +199,11 @@ impl Read for Bytes {
     }
 }
 
+/// Whether [`Text::seek`] works on a source.
+pub(super) fn is_plain(path: &Path, encoding: &TextEncoding) -> bool {
+    Compression::of(path) == Compression::None && *encoding == TextEncoding::Utf8
+}
+
 /// How a file is compressed, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compression {

@@ -71,6 +71,12 @@ impl<'a> Reading<'a> {
             },
         }
     }
+
+    /// Whether its rows can be read from any of them on, and not only from the first:
+    /// what is compressed or of another encoding cannot be sought.
+    pub fn can_start_anywhere(&self) -> bool {
+        input::is_plain(&self.input.path, encoding(self.format))
+    }
 }
 
 /// Reads one source and encodes its rows.
@@ -176,11 +182,14 @@ fn open_text(
     format: &RowFormat,
     cancel: &CancelToken,
 ) -> Result<input::Text, SourceError> {
-    let encoding = match format {
+    input::Text::open(&input.path, &input.shown, encoding(format), cancel)
+}
+
+fn encoding(format: &RowFormat) -> &TextEncoding {
+    match format {
         RowFormat::Csv(dialect) => &dialect.encoding,
         RowFormat::Ndjson | RowFormat::Json => &TextEncoding::Utf8,
-    };
-    input::Text::open(&input.path, &input.shown, encoding, cancel)
+    }
 }
 
 #[cfg(test)]
