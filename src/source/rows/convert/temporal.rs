@@ -60,7 +60,6 @@ impl Temporal {
         }
     }
 
-    /// Whether a JSON number can be a value.
     pub(super) fn is_plain_day(&self) -> bool {
         matches!(
             (&self.format, self.shape),
@@ -75,6 +74,7 @@ impl Temporal {
         )
     }
 
+    /// Whether a JSON number can be a value.
     pub(super) fn is_epoch(&self) -> bool {
         match self.format {
             TimeFormat::EpochSeconds | TimeFormat::EpochMillis | TimeFormat::EpochMicros => true,

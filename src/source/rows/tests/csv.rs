@@ -50,6 +50,32 @@ fn a_row_s_encoding_is_pinned() {
 }
 
 #[test]
+fn the_longest_short_cells_have_room_whatever_the_names() {
+    let names: Vec<String> = (1..60).map(|length| "n".repeat(length)).collect();
+    for (cell, kind) in [
+        ("2026-01-02T03:04:05", VariableType::DateTime),
+        ("sixteen of those", VariableType::String),
+        ("-123456.78901234", VariableType::Float),
+    ] {
+        let cells = vec![cell; names.len()].join(",");
+        let text = format!("{}\n{cells}\n{cells}\n", names.join(","));
+        let with_names = |fixture: Fixture, name: &String| fixture.variable(name, kind);
+        let fixture = names.iter().fold(Fixture::csv(text), with_names);
+        let quote = if kind == VariableType::Float {
+            ""
+        } else {
+            "\""
+        };
+        let pieces = names
+            .iter()
+            .map(|name| format!("\"{name}\":{quote}{cell}{quote}"));
+        let row = format!("{{{}}}", pieces.collect::<Vec<_>>().join(","));
+
+        assert_eq!(fixture.rows(), [row.clone(), row]);
+    }
+}
+
+#[test]
 fn rows_are_split_as_rfc_4180_says() {
     for (text, rows) in [
         ("a,b\n1,2\n", vec![("1", "2")]),
