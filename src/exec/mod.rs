@@ -14,6 +14,7 @@ mod context;
 mod deletes;
 mod draft;
 mod error;
+mod feed;
 mod files;
 mod guards;
 mod look;

@@ -7,11 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::base::{PartHasher, PartIdentity, SourceKey, VariableType};
-
-/// What stands around the rows.
-pub(super) const HEAD: &[u8] = br#"{"rows":["#;
-/// What stands after them.
-pub(super) const TAIL: &[u8] = b"]}";
+use crate::source::rows::pack;
 
 /// A payload and where each row stands in it.
 #[derive(Debug)]
@@ -63,14 +59,15 @@ impl<'a> Rows<'a> {
 
     /// A payload of these rows only.
     pub(super) fn payload(&self, rows: impl Iterator<Item = usize>) -> Vec<u8> {
-        let mut out = HEAD.to_vec();
+        let mut out = Vec::new();
+        pack::open(&mut out);
         for (position, row) in rows.enumerate() {
             if position > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(self.row(row));
         }
-        out.extend_from_slice(TAIL);
+        pack::close(&mut out);
         out
     }
 

@@ -148,6 +148,8 @@ jobs:
         .says("everything was sent and verified");
 
     assert_eq!(world.upload_names("long").len() as u64, 4 * each);
+    let sent = world.requests_of(Operation::InsertRows).len();
+    assert_eq!(sent as u64, 4 * each, "a part was sent twice");
     let mut stored = world.rows("long");
     let mut wanted: Vec<String> = (0..4 * each).map(object).collect();
     stored.sort();

@@ -287,3 +287,27 @@ impl Read for Decoded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_plain_exactly_where_it_can_be_sought() {
+        let folder = tempfile::tempdir().unwrap();
+        let latin1 = TextEncoding::Other("latin1".to_owned());
+        let mut sought = Vec::new();
+        for name in ["a.csv", "a.csv.gz", "a.GZ", "a.csv.zst", "gz"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "a\n1\n").unwrap();
+            for encoding in [&TextEncoding::Utf8, &latin1] {
+                let text = Text::open(&path, name, encoding, &CancelToken::new()).ok();
+                // What only looks compressed breaks off where its mark is looked for.
+                let can_seek = text.is_some_and(|mut text| text.seek(2).unwrap());
+                assert_eq!(can_seek, is_plain(&path, encoding), "{name} {encoding:?}");
+                sought.extend(can_seek.then_some(name));
+            }
+        }
+        assert_eq!(sought, ["a.csv", "gz"]);
+    }
+}

@@ -1,5 +1,5 @@
-//! Cells of at most sixteen bytes, as most are: looked at as a whole and written as
-//! they stand. What cannot be told that way is left to the others.
+//! Cells of at most sixteen bytes, as most are, and moments: looked at as a whole and
+//! written as they stand. What cannot be told that way is left to the others.
 
 use super::calendar::Date;
 use super::number::EXACT_CHARS;
