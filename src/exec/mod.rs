@@ -21,6 +21,7 @@ mod look;
 mod outcome;
 mod part;
 mod payload;
+mod releasable;
 mod release;
 mod rows;
 mod run;

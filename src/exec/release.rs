@@ -10,6 +10,7 @@ use super::error::StepError;
 use super::guards::failed_guard;
 use super::look::{Wanted, look_at_parts, look_at_release};
 use super::outcome::Ends;
+use super::releasable::check_releasable;
 use super::rows::SentPart;
 use super::temps::CallSize;
 use super::variables::unsaid;
@@ -118,7 +119,7 @@ fn release_one(
     let finished: Vec<&Finished<'_>> = finished.iter().filter(here).collect();
     let release = || {
         draft.check(shared)?;
-        check_releasable(shared, plan)?;
+        check_releasable(shared, &plan.dataset)?;
         // Another writer may have changed something since each job's last look.
         for (job, wanted) in &finished {
             look_at_parts(shared, &job.table, wanted, job)
@@ -200,36 +201,16 @@ fn why_refused(
     error: StepError,
 ) -> StepError {
     let error = draft.or_changed(shared, error);
-    match check_releasable(shared, plan) {
-        Err(StepError::ReleaseRefused { .. }) if error.kind() == FailKind::Refused => {
-            StepError::WriterAtWork {
-                table: plan.dataset.to_string(),
-                what: "the draft could be released a moment ago, and cannot now".to_owned(),
-            }
-        }
-        Ok(()) | Err(_) => error,
+    if error.kind() != FailKind::Refused {
+        return error;
     }
-}
-
-/// The platform says itself whether it would release: not when nothing changed,
-/// nor while an upload runs or has failed (contract 4.1).
-fn check_releasable(shared: Shared<'_>, plan: &DatasetPlan) -> Result<(), StepError> {
-    let context = shared.context;
-    let next = context
-        .writer
-        .reader()
-        .next_version(&context.call, &plan.dataset)
-        .map_err(StepError::api(format!(
-            "read the `next` version of `{}`",
-            plan.dataset
-        )))?;
-    match next.and_then(|next| next.can_release) {
-        Some(false) => Err(StepError::ReleaseRefused {
-            dataset: plan.dataset.to_string(),
-            why: "the platform says that this draft cannot be released: nothing in it differs from the last release, or an upload in it is still running or has failed".to_owned(),
-            waits: false,
-        }),
-        Some(true) | None => Ok(()),
+    match check_releasable(shared, &plan.dataset) {
+        Err(StepError::ReleaseRefused { .. }) => StepError::WriterAtWork {
+            table: plan.dataset.to_string(),
+            what: "the draft could be released a moment ago, and cannot now".to_owned(),
+        },
+        Err(obstacle @ StepError::WriterAtWork { .. }) => obstacle,
+        Ok(()) | Err(_) => error,
     }
 }
 

@@ -27,6 +27,18 @@ fn wait_for_listings(world: &World) {
 
 /// An upload of somebody else that the platform fails to import; its address.
 pub(crate) fn put_failing(world: &World, table: &str) -> String {
+    let uri = put_import(world, table);
+    // Reads move the import on, to its end.
+    for _ in 0..10 {
+        if world.http("GET", &uri, "").1["status"] == "failed" {
+            return uri;
+        }
+    }
+    panic!("the import does not fail");
+}
+
+/// An upload of somebody else that the platform is to import.
+pub(crate) fn put_import(world: &World, table: &str) -> String {
     let body = r#"{"name":"theirs","type":"delimited","transferSpecification":{"sourceType":"gcs","sourcePath":"b/k"}}"#;
     let (status, made) = world.http(
         "POST",
@@ -34,14 +46,7 @@ pub(crate) fn put_failing(world: &World, table: &str) -> String {
         body,
     );
     assert!((200..300).contains(&status), "{status} {made}");
-    // Reads move the import on, to its end.
-    let uri = made["uri"].as_str().unwrap().to_owned();
-    for _ in 0..10 {
-        if world.http("GET", &uri, "").1["status"] == "failed" {
-            return uri;
-        }
-    }
-    panic!("the import does not fail");
+    made["uri"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -207,7 +212,7 @@ fn a_draft_that_the_platform_would_not_release_is_not_tried() {
         world
             .run(&[])
             .exits(3)
-            .tells("an upload in it is still running or has failed");
+            .tells("upload `theirs` of table `n` has failed");
 
         assert!(world.requests_of(Operation::Release).is_empty());
         assert_eq!(tags(&world), ["v1.0"]);

@@ -8,7 +8,7 @@ use redivis_ingest::sandbox::{
     Behaviour, Character, Fault, FaultScript, Nth, Operation, SandboxOptions, Thaw,
 };
 
-use crate::guards::put_failing;
+use crate::guards::{put_failing, put_import};
 use crate::harness::{DATASET, Outcome, PATIENCE, SCANS, World, end_of, noise};
 use crate::run_rows::{NUMBERS, csv};
 
@@ -213,6 +213,35 @@ fn a_release_that_another_writer_forbids_at_the_last_moment_is_told() {
         let inspect = world.inspect();
         assert_eq!(inspect.table(DATASET, "v1.0", "n").unwrap().num_rows, 10);
     });
+}
+
+#[test]
+fn an_upload_that_another_writer_has_under_way_holds_a_release_back_for_a_while() {
+    for character in [Character::Friendly, Character::Worst] {
+        let mut behaviour = Behaviour::of(character);
+        behaviour.import_polls = 100;
+        let world = World::for_any_token(SandboxOptions {
+            behaviour: Some(behaviour),
+            ..SandboxOptions::default()
+        });
+        world
+            .manifest(&releasing(NUMBERS))
+            .file("rows/a.csv", csv(1000..1010));
+        let run = Run::start(&world);
+        run.until(Operation::GetVersion);
+        let theirs = put_import(&world, "n");
+
+        run.end()
+            .exits(6)
+            .tells("another writer is at work")
+            .tells("upload `theirs` is still running");
+
+        assert!(world.requests_of(Operation::Release).is_empty());
+        delete(&world, "n", &theirs);
+        world.run(&[]).exits(0);
+        let inspect = world.inspect();
+        assert_eq!(inspect.table(DATASET, "v1.0", "n").unwrap().num_rows, 10);
+    }
 }
 
 #[test]
